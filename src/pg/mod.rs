@@ -1,0 +1,16 @@
+//! The fence: everything that touches PostgreSQL's C side in ways the compiler cannot check.
+//!
+//! Rules of the fence:
+//! - A callback is an `extern "C-unwind"` function whose whole body is [`guard::entry`]; nothing that owns
+//!   memory lives in its frame.
+//! - PostgreSQL functions are called through pgrx's bindings, which turn an ERROR into a panic, so destructors
+//!   run. The exceptions are declared in [`ffi::raw`] and say why.
+//! - A `Drop` never calls a PostgreSQL function that can raise: during unwinding that would abort the backend.
+//! - All differences between PostgreSQL versions are in [`compat`].
+
+pub mod compat;
+pub mod ffi;
+pub mod guard;
+pub mod memory;
+pub mod text;
+pub mod wait;
