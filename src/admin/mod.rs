@@ -1,0 +1,1 @@
+//! SQL functions and views for people.

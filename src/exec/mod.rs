@@ -1,0 +1,1 @@
+//! Execution callbacks of the foreign data wrapper.

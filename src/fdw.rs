@@ -1,0 +1,1 @@
+//! The foreign data wrapper's handler: the FdwRoutine and its trampolines, nothing else.

@@ -1,0 +1,1 @@
+//! Planning callbacks of the foreign data wrapper.

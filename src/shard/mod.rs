@@ -1,0 +1,1 @@
+//! Where a row lives: the rules of placements and what a query's conditions say about them.

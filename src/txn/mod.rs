@@ -1,0 +1,1 @@
+//! Remote transactions: they follow the local one, and end as it ends.
