@@ -12,5 +12,6 @@ pub mod compat;
 pub mod ffi;
 pub mod guard;
 pub mod memory;
+pub mod node;
 pub mod text;
 pub mod wait;
