@@ -8,9 +8,11 @@
 //! - A `Drop` never calls a PostgreSQL function that can raise: during unwinding that would abort the backend.
 //! - All differences between PostgreSQL versions are in [`compat`].
 
+pub mod catalog;
 pub mod compat;
 pub mod ffi;
 pub mod guard;
+pub mod invalidate;
 pub mod memory;
 pub mod node;
 pub mod text;
