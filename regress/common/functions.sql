@@ -1,4 +1,4 @@
--- Helpers of the tests, made by common/shards.sql.
+-- Helpers of the tests; included by variables.sql.
 
 -- Ports and folders change from run to run: this is how a text is shown without them.
 CREATE FUNCTION mask(t text) RETURNS text LANGUAGE sql STABLE AS $$
