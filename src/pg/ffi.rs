@@ -8,7 +8,7 @@
 /// Bare declarations; see the module's rules.
 pub mod raw {
     use pgrx::pg_sys::{ErrorData, MemoryContext};
-    use std::ffi::c_void;
+    use std::ffi::{c_char, c_int, c_void};
 
     // SAFETY: signatures as in utils/elog.h and utils/palloc.h, the same in PostgreSQL 15 to 18.
     unsafe extern "C" {
@@ -20,5 +20,13 @@ pub mod raw {
         pub fn FreeErrorData(edata: *mut ErrorData);
         /// palloc0 in `context` (utils/palloc.h).
         pub fn MemoryContextAllocZero(context: MemoryContext, size: usize) -> *mut c_void;
+        /// Adds a line to the CONTEXT of the error being reported (utils/elog.h).
+        pub fn errcontext_msg(format: *const c_char, ...) -> c_int;
+        /// Message domain of the next context line (utils/elog.h).
+        pub fn set_errcontext_domain(domain: *const c_char) -> c_int;
+        /// The session's client encoding; cannot raise (mb/pg_wchar.h).
+        pub fn pg_get_client_encoding() -> c_int;
+        /// Changes it; cannot raise for an encoding that was in force before (mb/pg_wchar.h).
+        pub fn SetClientEncoding(encoding: c_int) -> c_int;
     }
 }

@@ -16,4 +16,6 @@ pub mod invalidate;
 pub mod memory;
 pub mod node;
 pub mod text;
+pub mod transmission;
+pub mod typeio;
 pub mod wait;

@@ -1,0 +1,252 @@
+//! What is known of the built-in types by their OID: which of them travel in binary, which of those are decoded
+//! here without calling PostgreSQL, and whose text form depends on settings.
+//!
+//! OIDs below 10000 mean the same on every server and never change, so they are the contract between two servers
+//! of different versions. Anything not listed here is unknown and travels as text through its input and output
+//! functions: that is always right, only slower.
+#![forbid(unsafe_code)]
+
+/// The OIDs used by name.
+#[allow(missing_docs)]
+pub mod oid {
+    pub const BOOL: u32 = 16;
+    pub const BYTEA: u32 = 17;
+    pub const CHAR: u32 = 18;
+    pub const NAME: u32 = 19;
+    pub const INT8: u32 = 20;
+    pub const INT2: u32 = 21;
+    pub const INT2VECTOR: u32 = 22;
+    pub const INT4: u32 = 23;
+    pub const TEXT: u32 = 25;
+    pub const OID: u32 = 26;
+    pub const TID: u32 = 27;
+    pub const XID: u32 = 28;
+    pub const CID: u32 = 29;
+    pub const OIDVECTOR: u32 = 30;
+    pub const JSON: u32 = 114;
+    pub const XML: u32 = 142;
+    pub const FLOAT4: u32 = 700;
+    pub const FLOAT8: u32 = 701;
+    pub const MONEY: u32 = 790;
+    pub const BPCHAR: u32 = 1042;
+    pub const VARCHAR: u32 = 1043;
+    pub const DATE: u32 = 1082;
+    pub const TIME: u32 = 1083;
+    pub const TIMESTAMP: u32 = 1114;
+    pub const TIMESTAMPTZ: u32 = 1184;
+    pub const INTERVAL: u32 = 1186;
+    pub const NUMERIC: u32 = 1700;
+    pub const REFCURSOR: u32 = 1790;
+    pub const UUID: u32 = 2950;
+    pub const PG_LSN: u32 = 3220;
+    pub const TSVECTOR: u32 = 3614;
+    pub const TSQUERY: u32 = 3615;
+    pub const JSONB: u32 = 3802;
+    pub const JSONPATH: u32 = 4072;
+    pub const XID8: u32 = 5069;
+}
+
+/// Built-in types end here; from here on an OID means nothing on another server.
+const FIRST_UNPINNED: u32 = 10000;
+
+/// A type whose wire form is turned into a Datum, and back, without a call into PostgreSQL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Native {
+    /// One byte, not zero = true.
+    Bool,
+    /// `"char"`: one byte.
+    Char,
+    /// Two bytes.
+    Int2,
+    /// Four bytes.
+    Int4,
+    /// Eight bytes: int8, money, xid8, pg_lsn.
+    Int8,
+    /// Four bytes without sign: oid, xid, cid.
+    Word,
+    /// The bits of a float4.
+    Float4,
+    /// The bits of a float8.
+    Float8,
+    /// Days since 2000-01-01.
+    Date,
+    /// Microseconds since midnight.
+    Time,
+    /// Microseconds since 2000-01-01, with or without time zone.
+    Timestamp,
+    /// Microseconds, days, months.
+    Interval,
+    /// Sixteen bytes.
+    Uuid,
+    /// The bytes themselves.
+    Bytea,
+    /// A block number and a line number.
+    Tid,
+    /// Characters, padded to a fixed length in memory.
+    Name,
+    /// Characters: text, varchar, character, json. Wire form and text form are the same.
+    Text,
+}
+
+/// How a built-in type is decoded here, if it is.
+pub fn native(type_oid: u32) -> Option<Native> {
+    Some(match type_oid {
+        oid::BOOL => Native::Bool,
+        oid::CHAR => Native::Char,
+        oid::INT2 => Native::Int2,
+        oid::INT4 => Native::Int4,
+        oid::INT8 | oid::MONEY | oid::XID8 | oid::PG_LSN => Native::Int8,
+        oid::OID | oid::XID | oid::CID => Native::Word,
+        oid::FLOAT4 => Native::Float4,
+        oid::FLOAT8 => Native::Float8,
+        oid::DATE => Native::Date,
+        oid::TIME => Native::Time,
+        oid::TIMESTAMP | oid::TIMESTAMPTZ => Native::Timestamp,
+        oid::INTERVAL => Native::Interval,
+        oid::UUID => Native::Uuid,
+        oid::BYTEA => Native::Bytea,
+        oid::TID => Native::Tid,
+        oid::NAME => Native::Name,
+        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::JSON | oid::REFCURSOR => Native::Text,
+        _ => return None,
+    })
+}
+
+/// Scalars whose binary form says everything by itself: no OIDs of user's objects in it, nothing that a
+/// setting changes.
+fn binary_scalar(type_oid: u32) -> bool {
+    native(type_oid).is_some()
+        || matches!(
+            type_oid,
+            oid::INT2VECTOR
+                | oid::OIDVECTOR
+                | oid::NUMERIC
+                | oid::TSVECTOR
+                | oid::TSQUERY
+                | oid::JSONB
+                | oid::JSONPATH
+                // Geometry: point, lseg, path, box, polygon, line, circle.
+                | 600..=604 | 628 | 718
+                // macaddr, macaddr8, inet, cidr.
+                | 829 | 774 | 869 | 650
+                // timetz, bit, varbit.
+                | 1266 | 1560 | 1562
+                // txid_snapshot, pg_snapshot.
+                | 2970 | 5038
+                // Ranges and multiranges of int4, int8, numeric, date, timestamp, timestamptz.
+                | 3904 | 3906 | 3908 | 3910 | 3912 | 3926
+                | 4451 | 4532..=4536
+        )
+}
+
+/// Whether values may travel in binary. `element` gives the element type of an array type, 0 for another type.
+pub fn binary_safe(type_oid: u32, element: impl Fn(u32) -> u32) -> bool {
+    if type_oid == 0 || type_oid >= FIRST_UNPINNED {
+        return false;
+    }
+    binary_scalar(type_oid) || binary_scalar(element(type_oid))
+}
+
+/// Whether the binary form is the text form, so that text may be asked for at no loss. Text is then the
+/// better choice: it also fits when the other side's column turns out to be of any other type.
+pub fn is_text_like(type_oid: u32) -> bool {
+    matches!(native(type_oid), Some(Native::Text | Native::Name))
+}
+
+/// Types that may travel in binary but are asked for as text: parsing is the work either way.
+pub fn prefers_text(type_oid: u32) -> bool {
+    is_text_like(type_oid) || matches!(type_oid, oid::JSONB | oid::JSONPATH)
+}
+
+/// Whether receive and send functions of a binary-safe type convert characters: they take the wire to be in
+/// `client_encoding`.
+pub fn carries_text(type_oid: u32, element: impl Fn(u32) -> u32) -> bool {
+    let scalar = |t| prefers_text(t) || matches!(t, oid::TSVECTOR | oid::TSQUERY);
+    scalar(type_oid) || scalar(element(type_oid))
+}
+
+/// Whether the text form is the same under all settings. False where not known.
+pub fn has_plain_text(type_oid: u32, element: impl Fn(u32) -> u32) -> bool {
+    let scalar = |t| {
+        is_text_like(t)
+            || matches!(
+                t,
+                oid::BOOL
+                    | oid::CHAR
+                    | oid::INT2
+                    | oid::INT4
+                    | oid::INT8
+                    | oid::XID8
+                    | oid::PG_LSN
+                    | oid::OID
+                    | oid::XID
+                    | oid::CID
+                    | oid::TID
+                    | oid::UUID
+                    | oid::NUMERIC
+                    | oid::JSONB
+                    | oid::JSONPATH
+                    | oid::TSVECTOR
+                    | oid::TSQUERY
+                    | oid::XML
+                    | 829
+                    | 774
+                    | 869
+                    | 650
+                    | 1560
+                    | 1562
+                    | 3904
+                    | 3906
+                    | 3926
+                    | 4451
+                    | 4532
+                    | 4536
+            )
+    };
+    scalar(type_oid) || scalar(element(type_oid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(type_oid: u32) -> u32 {
+        match type_oid {
+            1007 => oid::INT4,
+            1009 => oid::TEXT,
+            1034 => 1033,
+            1182 => oid::DATE,
+            2210 => 2205,
+            20001 => oid::INT4,
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn only_self_contained_types_are_binary() {
+        for safe in [16, 20, 23, 25, 701, 1700, 1184, 2950, 3802, 3904, 4536, 1007, 1009] {
+            assert!(binary_safe(safe, element), "{safe}");
+        }
+        // regclass, xml, aclitem, their arrays, pg_node_tree, record, cstring, unknown, user's types.
+        for unsafe_oid in [2205, 142, 1033, 1034, 2210, 194, 2249, 2275, 705, 0, 16384, 20001] {
+            assert!(!binary_safe(unsafe_oid, element), "{unsafe_oid}");
+        }
+    }
+
+    #[test]
+    fn text_in_values() {
+        assert!(carries_text(1009, element));
+        assert!(carries_text(oid::TSVECTOR, element));
+        assert!(!carries_text(1007, element));
+        assert!(!carries_text(oid::BYTEA, element));
+    }
+
+    #[test]
+    fn settings() {
+        assert!(has_plain_text(1007, element));
+        assert!(!has_plain_text(1182, element));
+        assert!(!has_plain_text(oid::FLOAT8, element));
+        assert!(!has_plain_text(oid::BYTEA, element));
+        assert!(!has_plain_text(20002, element));
+    }
+}

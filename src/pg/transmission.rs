@@ -1,0 +1,153 @@
+//! What lies between a value here and the same value there: settings that change text forms, and encodings.
+
+use super::ffi::raw;
+use super::text;
+use pgrx::pg_sys;
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
+/// Settings that values as text must not depend on, put aside until dropped: output in the form any server reads
+/// the same, names of objects with their schemas.
+pub struct Transmission {
+    nest_level: i32,
+}
+
+impl Transmission {
+    /// For parameters.
+    pub fn local() -> Transmission {
+        Transmission::with(&[
+            (c"datestyle", c"ISO"),
+            (c"intervalstyle", c"postgres"),
+            (c"extra_float_digits", c"3"),
+            (c"lc_monetary", c"C"),
+            // Names of objects come with their schemas, and nothing of the user's can be called.
+            (c"search_path", c"pg_catalog"),
+        ])
+    }
+
+    /// For showing a value as the remote session, whose time zone is GMT, shows it.
+    pub fn remote() -> Transmission {
+        Transmission::with(&[
+            (c"datestyle", c"ISO"),
+            (c"intervalstyle", c"postgres"),
+            (c"extra_float_digits", c"3"),
+            (c"lc_monetary", c"C"),
+            (c"timezone", c"GMT"),
+        ])
+    }
+
+    /// For input of xml: whatever the other server had stored is read.
+    pub fn xml_content() -> Transmission {
+        Transmission::with(&[(c"xmloption", c"content")])
+    }
+
+    fn with(settings: &[(&'static CStr, &'static CStr)]) -> Transmission {
+        // SAFETY: as PostgreSQL's own "SET LOCAL for one function" code does. The guard exists before the first
+        // setting is changed; should one raise, the end of the (sub)transaction undoes all.
+        unsafe {
+            let guard = Transmission { nest_level: pg_sys::NewGUCNestLevel() };
+            for (name, value) in settings {
+                pg_sys::set_config_option(
+                    name.as_ptr(),
+                    value.as_ptr(),
+                    pg_sys::GucContext::PGC_USERSET,
+                    pg_sys::GucSource::PGC_S_SESSION,
+                    pg_sys::GucAction::GUC_ACTION_SAVE,
+                    true,
+                    0,
+                    false,
+                );
+            }
+            guard
+        }
+    }
+}
+
+impl Drop for Transmission {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: the level was opened by this guard. While unwinding it is left to the end of the
+            // (sub)transaction, which undoes settings itself.
+            unsafe { pg_sys::AtEOXact_GUC(true, self.nest_level) };
+        }
+    }
+}
+
+/// Makes the wire's encoding the session's client encoding until dropped: receive and send functions take
+/// characters to be in it.
+pub struct WireEncoding {
+    previous: i32,
+}
+
+impl WireEncoding {
+    /// Nothing to do, and nothing done, while the client speaks the wire's encoding anyway.
+    pub fn enter() -> Option<WireEncoding> {
+        let wire = wire_encoding();
+        // SAFETY: reads a backend global, cannot raise.
+        let previous = unsafe { raw::pg_get_client_encoding() };
+        if previous == wire {
+            return None;
+        }
+        // SAFETY: both only look at and change the session's conversion functions.
+        unsafe {
+            pg_sys::PrepareClientEncoding(wire);
+            let guard = WireEncoding { previous };
+            pg_sys::SetClientEncoding(wire);
+            Some(guard)
+        }
+    }
+}
+
+impl Drop for WireEncoding {
+    fn drop(&mut self) {
+        // SAFETY: the previous encoding was in force, so its functions are prepared and this cannot raise.
+        unsafe { raw::SetClientEncoding(self.previous) };
+    }
+}
+
+/// Characters of the wire in the server's encoding, NUL-terminated, in the current memory context; raises for
+/// bytes that are no text or that the server's encoding cannot show.
+pub fn wire_to_server(bytes: &[u8]) -> *mut c_char {
+    // SAFETY: pg_any_to_server reads `bytes.len()` bytes and gives them back (verified), or a palloc'd,
+    // NUL-terminated string; the copy has room for a NUL.
+    unsafe {
+        let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
+        let converted = pg_sys::pg_any_to_server(bytes.as_ptr().cast(), length, wire_encoding());
+        if !ptr::eq(converted, bytes.as_ptr().cast()) {
+            return converted;
+        }
+        let copy = pg_sys::palloc(bytes.len() + 1).cast::<u8>();
+        ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len());
+        *copy.add(bytes.len()) = 0;
+        copy.cast()
+    }
+}
+
+/// Appends characters of the server's encoding as the wire wants them.
+pub fn server_to_wire(bytes: &[u8], out: &mut Vec<u8>) {
+    if text::server_is_utf8() || text::server_is_sql_ascii() || bytes.is_ascii() {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    // SAFETY: pg_server_to_any reads `bytes.len()` bytes and gives them back or a palloc'd, NUL-terminated
+    // string.
+    unsafe {
+        let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
+        let converted = pg_sys::pg_server_to_any(bytes.as_ptr().cast(), length, wire_encoding());
+        if ptr::eq(converted, bytes.as_ptr().cast()) {
+            out.extend_from_slice(bytes);
+        } else {
+            out.extend_from_slice(CStr::from_ptr(converted).to_bytes());
+            pg_sys::pfree(converted.cast());
+        }
+    }
+}
+
+/// PostgreSQL's number of the encoding that `text::wire_encoding` names.
+fn wire_encoding() -> i32 {
+    if text::server_is_sql_ascii() {
+        pg_sys::pg_enc::PG_SQL_ASCII as i32
+    } else {
+        pg_sys::pg_enc::PG_UTF8 as i32
+    }
+}
