@@ -23,7 +23,7 @@ pub fn init() {
     }
 }
 
-/// `shard_fdw.application_name`; `None` when it is unset or empty.
+/// `shard_fdw.application_name`, in the server's encoding; `None` when it is unset or empty.
 pub fn application_name() -> Option<CString> {
     APPLICATION_NAME.get().filter(|name| !name.is_empty())
 }

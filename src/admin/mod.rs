@@ -1,1 +1,4 @@
 //! SQL functions and views for people.
+
+#[allow(unsafe_code)]
+mod connections;

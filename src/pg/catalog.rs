@@ -194,6 +194,16 @@ pub fn user_mapping(server: pg_sys::Oid, user: pg_sys::Oid) -> Option<MappingRow
     })
 }
 
+/// The local user that the user mapping `oid` is for, `public` for PUBLIC; `None` when it has been dropped.
+pub fn mapping_user(oid: pg_sys::Oid) -> Option<String> {
+    let tuple = Tuple::find(Cache::USERMAPPINGOID, &[oid.into()])?;
+    // SAFETY: the row type of pg_user_mapping.
+    match unsafe { tuple.form::<pg_sys::FormData_pg_user_mapping>() }.umuser {
+        pg_sys::InvalidOid => Some("public".to_owned()),
+        user => user_name(user),
+    }
+}
+
 /// The foreign table `relid` with its columns.
 pub fn foreign_table(relid: pg_sys::Oid) -> Result<TableRow, Failure> {
     let tuple = Tuple::find(Cache::FOREIGNTABLEREL, &[relid.into()])

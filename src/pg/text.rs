@@ -52,6 +52,12 @@ pub unsafe fn from_server(text: *const c_char) -> String {
     }
 }
 
+/// A C string of the server's as a Rust string; see [`from_server`].
+pub fn from_c_str(text: &CStr) -> String {
+    // SAFETY: a CStr is NUL-terminated.
+    unsafe { from_server(text.as_ptr()) }
+}
+
 /// Like [`from_server`], and frees the palloc'd `text`.
 ///
 /// # Safety

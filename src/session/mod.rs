@@ -1,1 +1,13 @@
 //! Which connection: the cache of sessions per backend and user mapping, log-in rules, invalidation.
+//!
+//! [`cache`] gives a connection that is logged in by the rules of [`security`] and set up by [`setup`]. What is
+//! sent over it, and when a remote transaction begins and ends, is not decided here.
+#![allow(dead_code)]
+
+pub mod cache;
+mod connect;
+mod keywords;
+mod security;
+mod setup;
+
+pub use cache::Connection;
