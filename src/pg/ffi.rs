@@ -5,6 +5,23 @@
 //! that its own report type lacks. The functions in [`raw`] are declared bare: the ERROR they raise jumps
 //! straight to PostgreSQL's handler. Call them only from frames that own nothing.
 
+use pgrx::pg_sys;
+
+/// The partition constraint of a relation, implicitly ANDed, NULL when it is no partition (utils/partcache.h).
+/// The list is the caller's.
+///
+/// # Safety
+/// `relation` is open and locked.
+#[allow(non_snake_case)]
+pub unsafe fn RelationGetPartitionQual(relation: pg_sys::Relation) -> *mut pg_sys::List {
+    unsafe extern "C-unwind" {
+        fn RelationGetPartitionQual(relation: pg_sys::Relation) -> *mut pg_sys::List;
+    }
+    // SAFETY: signature as in utils/partcache.h, PostgreSQL 15 to 18; the boundary turns an ERROR into a panic and the
+    // closure owns nothing.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| RelationGetPartitionQual(relation)) }
+}
+
 /// Bare declarations; see the module's rules.
 pub mod raw {
     use pgrx::pg_sys::{ErrorData, MemoryContext};

@@ -1,1 +1,4 @@
 //! Planning callbacks of the foreign data wrapper.
+
+#[allow(dead_code)]
+pub mod prune;

@@ -1,1 +1,26 @@
 //! Where a row lives: the rules of placements and what a query's conditions say about them.
+//!
+//! A placement (a foreign table) has a [`Rule`]: what every row in it satisfies, by its CHECK constraints and its
+//! partition bound. Conditions of a query become [`Pins`]: columns and the few values they can have in a matching
+//! row. [`refute`] evaluates the rule at those values, exactly as an INSERT would check them: where it is
+//! false for all of them, the placement holds no matching row.
+//!
+//! Nothing here knows of connections, plans or SQL text. Wherever a proof is missing the answer is "may match".
+#![allow(dead_code)]
+
+mod cache;
+mod clause;
+mod equality;
+mod exact;
+mod expression;
+mod pin;
+mod refute;
+mod rule;
+mod truth;
+
+pub use cache::rule_of;
+pub use clause::read_clauses;
+#[allow(unused_imports)]
+pub use pin::{Candidates, MAX_CANDIDATES, Pins, Value};
+pub use refute::{Verdict, refute};
+pub use rule::{Origin, Rule};
