@@ -18,6 +18,19 @@ pub enum Object {
     Column,
 }
 
+impl Object {
+    /// What users call it.
+    fn name(self) -> &'static str {
+        match self {
+            Object::Wrapper => "foreign-data wrapper",
+            Object::Server => "server",
+            Object::Mapping => "user mapping",
+            Object::Table => "foreign table",
+            Object::Column => "column",
+        }
+    }
+}
+
 /// How an option's value is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -154,8 +167,16 @@ pub fn find(name: &str, object: Object) -> Option<&'static Spec> {
 pub fn require(name: &str, object: Object) -> Result<&'static Spec, OptionError> {
     find(name, object).ok_or_else(|| {
         let candidates = OPTIONS.iter().filter(|spec| spec.on.contains(&object));
-        OptionError::UnknownName { name: name.to_owned(), hint: hint(name, candidates) }
+        let hint = elsewhere(name).or_else(|| hint(name, candidates));
+        OptionError::UnknownName { name: name.to_owned(), hint }
     })
+}
+
+/// HINT for an option that was set on the wrong object.
+fn elsewhere(name: &str) -> Option<String> {
+    let spec = OPTIONS.iter().find(|spec| spec.name == name)?;
+    let objects: Vec<&str> = spec.on.iter().map(|object| object.name()).collect();
+    Some(format!("The option \"{name}\" belongs to a {}.", objects.join(" or a ")))
 }
 
 /// HINT for an unknown name. The nearest candidate counts when it is at most four edits away and no more than
@@ -215,6 +236,15 @@ mod tests {
     }
 
     #[test]
+    fn every_option_is_documented() {
+        let doc = include_str!("../../docs/10_options.md");
+        for spec in OPTIONS {
+            let name = format!("`{}`", spec.name);
+            assert!(doc.lines().any(|l| l.starts_with('|') && l.contains(&name)), "{name}");
+        }
+    }
+
+    #[test]
     fn nearest_names() {
         let perhaps = |name: &str| Some(format!("Perhaps you meant the option \"{name}\"."));
         assert_eq!(hint_for("usr", Object::Mapping), perhaps("user"));
@@ -222,7 +252,15 @@ mod tests {
         assert_eq!(hint_for("dbnam", Object::Server), perhaps("dbname"));
         assert_eq!(hint_for("frobnicate", Object::Server), None);
         assert_eq!(
-            hint_for("host", Object::Wrapper).as_deref(),
+            hint_for("user", Object::Server).as_deref(),
+            Some("The option \"user\" belongs to a user mapping.")
+        );
+        assert_eq!(
+            hint_for("fetch_size", Object::Column).as_deref(),
+            Some("The option \"fetch_size\" belongs to a server or a foreign table.")
+        );
+        assert_eq!(
+            hint_for("anything", Object::Wrapper).as_deref(),
             Some("There are no valid options in this context.")
         );
     }
