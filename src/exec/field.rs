@@ -2,7 +2,7 @@
 
 use super::arena::Arena;
 use super::codec;
-use super::kinds::{self, Native, oid};
+use super::kinds::{self, Native, TextForm, oid};
 use super::native::{Encoding, native_value};
 use crate::error::{Failure, SqlState};
 use crate::pg::memory::ContextGuard;
@@ -32,8 +32,8 @@ enum How {
 struct Convert {
     receive: Receive,
     output: Output,
-    /// Whether settings change that output.
-    guarded: bool,
+    /// What changes that output.
+    form: TextForm,
 }
 
 /// A column of a result.
@@ -46,6 +46,8 @@ pub struct Fieldwise {
     domain: Option<Domain>,
     /// Whether binary is asked for.
     pub binary: bool,
+    /// Whether values may hold xml.
+    xml: bool,
     how: Option<How>,
     input: Option<Input>,
     place: String,
@@ -73,6 +75,9 @@ impl Fieldwise {
             base_typmod,
             domain: (base_oid != declared).then(|| Domain::new(declared, owner)),
             binary: kinds::binary_safe(base, element_type) && !kinds::prefers_text(base),
+            xml: kinds::text_form(base, element_type) == TextForm::Unknown
+                || base == oid::XML
+                || element_type(base) == oid::XML,
             how: None,
             input: None,
             // SAFETY: the caller vouches for `owner`.
@@ -141,7 +146,7 @@ impl Fieldwise {
             Convert {
                 receive: self.receive(remote, -1),
                 output: Output::lookup(Oid::from(remote), self.owner),
-                guarded: !kinds::has_plain_text(remote, element_type),
+                form: kinds::text_form(remote, element_type),
             }
         }
     }
@@ -249,8 +254,14 @@ impl Fieldwise {
         // SAFETY: as the caller vouches.
         unsafe {
             let value = self.received(convert.receive, bytes)?;
-            let _settings = convert.guarded.then(Transmission::remote);
-            Ok(convert.output.call(value))
+            let settings = match convert.form {
+                TextForm::Plain => None,
+                TextForm::Styled => Transmission::styles(),
+                TextForm::Zoned | TextForm::Unknown => Some(Transmission::remote()),
+            };
+            let text = convert.output.call(value);
+            drop(settings);
+            Ok(text)
         }
     }
 
@@ -269,8 +280,10 @@ impl Fieldwise {
                 Some(input) => input,
                 None => *self.input.insert(Input::lookup(self.declared, self.typmod, self.owner)),
             };
-            let _settings = (self.base == oid::XML).then(Transmission::xml_content);
-            input.call(text)
+            let settings = if self.xml { Transmission::xml_content() } else { None };
+            let value = input.call(text);
+            drop(settings);
+            value
         }
     }
 }

@@ -113,7 +113,8 @@ pub fn native(type_oid: u32) -> Option<Native> {
 }
 
 /// Scalars whose binary form says everything by itself: no OIDs of user's objects in it, nothing that a
-/// setting changes.
+/// setting changes. tsquery is not among them: it comes back with its operands swapped, another value to its own
+/// comparison.
 fn binary_scalar(type_oid: u32) -> bool {
     native(type_oid).is_some()
         || matches!(
@@ -122,7 +123,6 @@ fn binary_scalar(type_oid: u32) -> bool {
                 | oid::OIDVECTOR
                 | oid::NUMERIC
                 | oid::TSVECTOR
-                | oid::TSQUERY
                 | oid::JSONB
                 | oid::JSONPATH
                 // Geometry: point, lseg, path, box, polygon, line, circle.
@@ -161,49 +161,70 @@ pub fn prefers_text(type_oid: u32) -> bool {
 /// Whether receive and send functions of a binary-safe type convert characters: they take the wire to be in
 /// `client_encoding`.
 pub fn carries_text(type_oid: u32, element: impl Fn(u32) -> u32) -> bool {
-    let scalar = |t| prefers_text(t) || matches!(t, oid::TSVECTOR | oid::TSQUERY);
+    let scalar = |t| prefers_text(t) || t == oid::TSVECTOR;
     scalar(type_oid) || scalar(element(type_oid))
 }
 
-/// Whether the text form is the same under all settings. False where not known.
-pub fn has_plain_text(type_oid: u32, element: impl Fn(u32) -> u32) -> bool {
-    let scalar = |t| {
-        is_text_like(t)
-            || matches!(
-                t,
-                oid::BOOL
-                    | oid::CHAR
-                    | oid::INT2
-                    | oid::INT4
-                    | oid::INT8
-                    | oid::XID8
-                    | oid::PG_LSN
-                    | oid::OID
-                    | oid::XID
-                    | oid::CID
-                    | oid::TID
-                    | oid::UUID
-                    | oid::NUMERIC
-                    | oid::JSONB
-                    | oid::JSONPATH
-                    | oid::TSVECTOR
-                    | oid::TSQUERY
-                    | oid::XML
-                    | 829
-                    | 774
-                    | 869
-                    | 650
-                    | 1560
-                    | 1562
-                    | 3904
-                    | 3906
-                    | 3926
-                    | 4451
-                    | 4532
-                    | 4536
-            )
-    };
-    scalar(type_oid) || scalar(element(type_oid))
+/// What changes the text form of a type; each includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum TextForm {
+    /// Nothing.
+    Plain,
+    /// DateStyle, IntervalStyle or extra_float_digits.
+    Styled,
+    /// TimeZone too.
+    Zoned,
+    /// Not known.
+    Unknown,
+}
+
+/// What changes the text form of values of the type. `element` as for [`binary_safe`].
+pub fn text_form(type_oid: u32, element: impl Fn(u32) -> u32) -> TextForm {
+    match scalar_text_form(type_oid) {
+        TextForm::Unknown => scalar_text_form(element(type_oid)),
+        known => known,
+    }
+}
+
+fn scalar_text_form(type_oid: u32) -> TextForm {
+    if is_text_like(type_oid) {
+        return TextForm::Plain;
+    }
+    match type_oid {
+        oid::BOOL
+        | oid::BYTEA
+        | oid::CHAR
+        | oid::INT2
+        | oid::INT4
+        | oid::INT8
+        | oid::XID8
+        | oid::PG_LSN
+        | oid::OID
+        | oid::XID
+        | oid::CID
+        | oid::TID
+        | oid::UUID
+        | oid::NUMERIC
+        | oid::JSONB
+        | oid::JSONPATH
+        | oid::TSVECTOR
+        | oid::TSQUERY
+        | oid::XML
+        // macaddr, macaddr8, inet, cidr, bit, varbit.
+        | 829 | 774 | 869 | 650 | 1560 | 1562
+        // Ranges and multiranges of numbers.
+        | 3904 | 3906 | 3926 | 4451 | 4532 | 4536 => TextForm::Plain,
+        oid::FLOAT4
+        | oid::FLOAT8
+        | oid::DATE
+        | oid::TIME
+        | oid::TIMESTAMP
+        | oid::INTERVAL
+        // Geometry, timetz, ranges and multiranges of date and timestamp.
+        | 600..=604 | 628 | 718 | 1266 | 3908 | 3912 | 4533 | 4535 => TextForm::Styled,
+        oid::TIMESTAMPTZ | 3910 | 4534 => TextForm::Zoned,
+        _ => TextForm::Unknown,
+    }
 }
 
 #[cfg(test)]
@@ -243,10 +264,11 @@ mod tests {
 
     #[test]
     fn settings() {
-        assert!(has_plain_text(1007, element));
-        assert!(!has_plain_text(1182, element));
-        assert!(!has_plain_text(oid::FLOAT8, element));
-        assert!(!has_plain_text(oid::BYTEA, element));
-        assert!(!has_plain_text(20002, element));
+        assert_eq!(text_form(1007, element), TextForm::Plain);
+        assert_eq!(text_form(1182, element), TextForm::Styled);
+        assert_eq!(text_form(oid::FLOAT8, element), TextForm::Styled);
+        assert_eq!(text_form(oid::TIMESTAMPTZ, element), TextForm::Zoned);
+        assert_eq!(text_form(oid::MONEY, element), TextForm::Unknown);
+        assert_eq!(text_form(20002, element), TextForm::Unknown);
     }
 }

@@ -5,7 +5,7 @@
 //! sides, then in binary.
 
 use super::codec;
-use super::kinds::{self, Native};
+use super::kinds::{self, Native, TextForm};
 use crate::error::Failure;
 use crate::pg::memory::{self, ContextGuard};
 use crate::pg::transmission::{Transmission, WireEncoding, server_to_wire};
@@ -21,8 +21,8 @@ struct Param {
     native: Option<Native>,
     /// Whether the remote server is known to take it as this very type, and binary is safe.
     binary: bool,
-    /// Whether the text form depends on settings.
-    guarded: bool,
+    /// What changes the text form.
+    form: TextForm,
     output: Option<Output>,
     send: Option<Send>,
 }
@@ -67,7 +67,11 @@ impl ParamEncoder {
                     base,
                     native: kinds::native(base),
                     binary: declared && goes_binary(base),
-                    guarded: !kinds::has_plain_text(base, element_type) && !is_enum(base),
+                    form: if is_enum(base) {
+                        TextForm::Plain
+                    } else {
+                        kinds::text_form(base, element_type)
+                    },
                     output: None,
                     send: None,
                 }
@@ -115,7 +119,7 @@ impl ParamEncoder {
         is_null: bool,
         out: &mut Params,
     ) -> Result<(), Failure> {
-        let settings = (!is_null && self.needs_settings(index)).then(Transmission::local);
+        let settings = settings_for(if is_null { TextForm::Plain } else { self.form(index) });
         // SAFETY: as the caller vouches.
         let result = unsafe { self.put(index, value, is_null, out) };
         drop(settings);
@@ -135,8 +139,8 @@ impl ParamEncoder {
         if values.len() != self.params.len() || nulls.len() != values.len() {
             return Err(Failure::internal("wrong number of parameters"));
         }
-        let guarded = (0..nulls.len()).any(|i| !nulls[i] && self.needs_settings(i));
-        let settings = guarded.then(Transmission::local);
+        let forms = (0..nulls.len()).filter(|&i| !nulls[i]).map(|i| self.form(i));
+        let settings = settings_for(forms.max().unwrap_or(TextForm::Plain));
         let result = values.iter().zip(nulls).enumerate().try_for_each(|(i, (value, null))| {
             // SAFETY: as the caller vouches.
             unsafe { self.put(i, *value, *null, out) }
@@ -145,9 +149,12 @@ impl ParamEncoder {
         result
     }
 
-    /// Whether the parameter goes as text that settings change.
-    fn needs_settings(&self, index: usize) -> bool {
-        self.params.get(index).is_some_and(|p| p.guarded && !p.binary)
+    /// What changes the form in which the parameter goes.
+    fn form(&self, index: usize) -> TextForm {
+        match self.params.get(index) {
+            Some(param) if !param.binary => param.form,
+            _ => TextForm::Plain,
+        }
     }
 
     unsafe fn put(
@@ -203,6 +210,16 @@ impl ParamEncoder {
 /// Whether values of a built-in type may go in binary once the other side is known to have the same type.
 fn goes_binary(base: u32) -> bool {
     kinds::binary_safe(base, element_type)
+}
+
+/// Puts aside what would change text forms. The time zone stays: the text names it, and a remote column without
+/// one takes the local time.
+fn settings_for(form: TextForm) -> Option<Transmission> {
+    match form {
+        TextForm::Plain => None,
+        TextForm::Styled | TextForm::Zoned => Transmission::styles(),
+        TextForm::Unknown => Some(Transmission::local()),
+    }
 }
 
 fn is_enum(type_oid: u32) -> bool {

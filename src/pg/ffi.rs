@@ -45,5 +45,7 @@ pub mod raw {
         pub fn pg_get_client_encoding() -> c_int;
         /// Changes it; cannot raise for an encoding that was in force before (mb/pg_wchar.h).
         pub fn SetClientEncoding(encoding: c_int) -> c_int;
+        /// The parameter "xmloption" (utils/xml.h): 0 = document, 1 = content.
+        pub static xmloption: c_int;
     }
 }

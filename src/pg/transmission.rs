@@ -13,7 +13,7 @@ pub struct Transmission {
 }
 
 impl Transmission {
-    /// For parameters.
+    /// For parameters of any type.
     pub fn local() -> Transmission {
         Transmission::with(&[
             (c"datestyle", c"ISO"),
@@ -23,6 +23,23 @@ impl Transmission {
             // Names of objects come with their schemas, and nothing of the user's can be called.
             (c"search_path", c"pg_catalog"),
         ])
+    }
+
+    /// For types that only the styles change; nothing to do while these are as they should be.
+    pub fn styles() -> Option<Transmission> {
+        // SAFETY: reads backend globals. From 1 on, extra_float_digits means the shortest exact form.
+        let plain = unsafe {
+            pg_sys::DateStyle == pg_sys::USE_ISO_DATES as i32
+                && pg_sys::IntervalStyle == pg_sys::INTSTYLE_POSTGRES as i32
+                && pg_sys::extra_float_digits > 0
+        };
+        (!plain).then(|| {
+            Transmission::with(&[
+                (c"datestyle", c"ISO"),
+                (c"intervalstyle", c"postgres"),
+                (c"extra_float_digits", c"3"),
+            ])
+        })
     }
 
     /// For showing a value as the remote session, whose time zone is GMT, shows it.
@@ -36,9 +53,12 @@ impl Transmission {
         ])
     }
 
-    /// For input of xml: whatever the other server had stored is read.
-    pub fn xml_content() -> Transmission {
-        Transmission::with(&[(c"xmloption", c"content")])
+    /// For input of what may hold xml: whatever the other server has stored is read.
+    pub fn xml_content() -> Option<Transmission> {
+        const XMLOPTION_CONTENT: i32 = 1;
+        // SAFETY: reads a backend global.
+        let plain = unsafe { raw::xmloption == XMLOPTION_CONTENT };
+        (!plain).then(|| Transmission::with(&[(c"xmloption", c"content")]))
     }
 
     fn with(settings: &[(&'static CStr, &'static CStr)]) -> Transmission {
