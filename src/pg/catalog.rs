@@ -70,7 +70,8 @@ impl Tuple {
                 _ => pg_sys::SearchSysCache2(cache as i32, key(0), key(1)),
             }
         };
-        (!tuple.is_null()).then_some(Tuple(tuple, cache))
+        // Not `then_some`: that would make, and drop, a Tuple of NULL.
+        (!tuple.is_null()).then(|| Tuple(tuple, cache))
     }
 
     /// The fixed-length part of the row.
