@@ -64,8 +64,13 @@ pub fn wait(wants: &[Want], deadline: Option<Instant>) -> Wake {
     // every backend and worker.
     let fired = unsafe {
         let mut event: pg_sys::WaitEvent = std::mem::zeroed();
-        let fired =
-            pg_sys::WaitEventSetWait(set, timeout as _, &raw mut event, 1, compat::wait_event());
+        let fired = pg_sys::WaitEventSetWait(
+            set,
+            timeout as _,
+            &raw mut event,
+            1,
+            compat::wait_event(),
+        );
         if fired > 0 && event.events & pg_sys::WL_LATCH_SET != 0 {
             pg_sys::ResetLatch(pg_sys::MyLatch);
         }

@@ -4,8 +4,8 @@
 //! the `postgres-protocol` crate; what is ours is the engine around it: requests are queued without waiting,
 //! answered in order, and driven by [`crate::pg::wait`].
 
-pub mod remote_error;
 pub mod session;
+pub mod remote_error;
 
 pub use remote_error::{RemoteError, WireError};
-pub use session::{Column, Formats, Params, Reply, Request, Session, Status, Ticket};
+pub use session::{Column, Formats, Params, Reply, Request, Session, Ticket, Status};

@@ -116,10 +116,7 @@ impl Session {
         unimplemented!()
     }
     /// Waits until at least one of the tickets is complete.
-    pub fn wait_any(
-        of: &[(&Session, &Ticket)],
-        deadline: Option<Instant>,
-    ) -> Result<(), WireError> {
+    pub fn wait_any(of: &[(&Session, &Ticket)], deadline: Option<Instant>) -> Result<(), WireError> {
         unimplemented!()
     }
     /// What to wait for, for callers with a wait loop of their own (async Append).
