@@ -11,6 +11,7 @@ WORK=
 
 # cluster_begin TREE: TREE is what build.sh printed.
 cluster_begin() {
+    CLUSTER_OWNER=$BASHPID
     WORK=$(mktemp -d /tmp/shard_fdw.XXXXXX)
     chmod 755 "$WORK"
     trap cluster_end EXIT
@@ -38,6 +39,8 @@ cluster_begin() {
 
 cluster_end() {
     local status=$? name
+    # A subshell that is killed runs the trap too; the servers are not its own.
+    [[ $BASHPID == "$CLUSTER_OWNER" ]] || exit "$status"
     trap - EXIT INT TERM
     for name in "${SERVERS[@]}"; do server_stop "$name" immediate || true; done
     if [[ -n $WORK && ${KEEP_WORK:-0} == 1 ]]; then
