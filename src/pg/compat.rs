@@ -41,3 +41,43 @@ pub fn wait_event() -> u32 {
         })
     }
 }
+
+/// Attribute `index` (from 0) of a row type.
+///
+/// # Safety
+/// `descriptor` is valid and has more than `index` attributes.
+pub unsafe fn attribute(
+    descriptor: pg_sys::TupleDesc,
+    index: usize,
+) -> *mut pg_sys::FormData_pg_attribute {
+    // SAFETY: the caller vouches for the index.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        {
+            (*descriptor).attrs.as_mut_ptr().add(index)
+        }
+        #[cfg(feature = "pg18")]
+        {
+            pg_sys::TupleDescAttr(descriptor, index as i32)
+        }
+    }
+}
+
+/// The operator that sorts values of `type_oid` as the path key says; `InvalidOid` if its family has none.
+///
+/// # Safety
+/// `pathkey` is valid planner data.
+pub unsafe fn sort_operator(pathkey: &pg_sys::PathKey, type_oid: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: a catalog look-up.
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        let strategy = pathkey.pk_strategy as i16;
+        pg_sys::get_opfamily_member(pathkey.pk_opfamily, type_oid, type_oid, strategy)
+    }
+    // SAFETY: as above.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        let order = pathkey.pk_cmptype;
+        pg_sys::get_opfamily_member_for_cmptype(pathkey.pk_opfamily, type_oid, type_oid, order)
+    }
+}

@@ -1,0 +1,267 @@
+//! INSERT, UPDATE and DELETE of single rows (and batches), RETURNING, and changes that run on the remote server
+//! as a whole.
+
+use super::catalog;
+use super::relation::From;
+use super::scope::Scope;
+use super::template::{Piece, Rows};
+use super::writer::{Params, Statement, Writer};
+use crate::error::Failure;
+use crate::pg::node;
+use pgrx::pg_sys::{self, Bitmapset, Expr};
+
+/// How a row to be changed is found again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowId {
+    /// `$1` is its ctid.
+    Ctid,
+    /// `$1` is its ctid and `$2` its remote tableoid: for a remote table that is partitioned, where a ctid alone
+    /// may name a row in each partition.
+    CtidAndTable,
+}
+
+impl RowId {
+    /// How many parameters it takes; the columns' come behind.
+    pub fn params(self) -> u32 {
+        match self {
+            RowId::Ctid => 1,
+            RowId::CtidAndTable => 2,
+        }
+    }
+
+    fn condition(self) -> &'static str {
+        match self {
+            RowId::Ctid => " WHERE ctid = $1",
+            RowId::CtidAndTable => " WHERE ctid = $1 AND tableoid = $2",
+        }
+    }
+}
+
+/// What an INSERT does about a row that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum OnConflict {
+    Error,
+    DoNothing,
+}
+
+/// What RETURNING asks for.
+#[derive(Clone, Debug)]
+pub enum Returning {
+    /// Columns of the changed table: numbers as `pull_varattnos` makes them (see [`returning_attrs`]); NULL for
+    /// none.
+    Columns(*mut Bitmapset),
+    /// Expressions over a join.
+    Exprs(Vec<*mut Expr>),
+}
+
+impl Returning {
+    /// No RETURNING.
+    pub const NOTHING: Returning = Returning::Columns(std::ptr::null_mut());
+}
+
+/// The columns that must come back from a changed row: those of the local RETURNING and WITH CHECK OPTION lists,
+/// and all of them for AFTER ROW triggers. What the remote server made of the row counts, not what was sent:
+/// remote triggers may have changed it.
+///
+/// # Safety
+/// The lists are NIL or valid expression lists.
+pub unsafe fn returning_attrs(
+    rti: u32,
+    after_row_trigger: bool,
+    check_options: *mut pg_sys::List,
+    returning: *mut pg_sys::List,
+) -> *mut Bitmapset {
+    let mut attrs = std::ptr::null_mut();
+    // SAFETY: pull_varattnos takes any expression tree, lists and NULL too.
+    unsafe {
+        if after_row_trigger {
+            attrs = node::add_attribute(attrs, 0);
+        }
+        pg_sys::pull_varattnos(check_options.cast(), rti, &raw mut attrs);
+        pg_sys::pull_varattnos(returning.cast(), rti, &raw mut attrs);
+    }
+    attrs
+}
+
+/// `INSERT INTO t(a, b) VALUES ($1, $2)`. Parameters are the columns' values in order, without those of generated
+/// columns; the template takes any number of rows.
+///
+/// # Safety
+/// `returning` is valid.
+pub unsafe fn insert(
+    scope: &Scope,
+    rti: u32,
+    columns: &[i32],
+    on_conflict: OnConflict,
+    returning: &Returning,
+) -> Result<Statement, Failure> {
+    let mut writer = Writer::new(scope, Params::Numbered);
+    writer.push("INSERT INTO ");
+    writer.out.push(Piece::Relation(rti));
+    if columns.is_empty() {
+        writer.push(" DEFAULT VALUES");
+    } else {
+        writer.push("(");
+        writer.separated(columns, ", ", |writer, attnum| writer.column(rti, *attnum, false))?;
+        writer.push(") VALUES ");
+        let generated = generated(scope, rti)?;
+        let columns = columns.iter().map(|attnum| !generated.contains(attnum)).collect();
+        writer.out.push(Piece::Rows(Rows { first_param: 1, columns }));
+    }
+    if on_conflict == OnConflict::DoNothing {
+        writer.push(" ON CONFLICT DO NOTHING");
+    }
+    // SAFETY: as the caller vouches.
+    let retrieved = unsafe { writer.returning(rti, returning)? };
+    Ok(writer.finish(retrieved))
+}
+
+/// `UPDATE t SET a = $2 WHERE ctid = $1`. Parameters: the row's identity, then the columns' values in order,
+/// without those of generated columns.
+///
+/// # Safety
+/// `returning` is valid.
+pub unsafe fn update(
+    scope: &Scope,
+    rti: u32,
+    columns: &[i32],
+    row: RowId,
+    returning: &Returning,
+) -> Result<Statement, Failure> {
+    let mut writer = Writer::new(scope, Params::Numbered);
+    writer.push("UPDATE ");
+    writer.out.push(Piece::Relation(rti));
+    writer.push(" SET ");
+    let generated = generated(scope, rti)?;
+    let mut param = row.params();
+    writer.separated(columns, ", ", |writer, attnum| {
+        writer.column(rti, *attnum, false)?;
+        if generated.contains(attnum) {
+            writer.push(" = DEFAULT");
+        } else {
+            param += 1;
+            writer.push(&format!(" = ${param}"));
+        }
+        Ok(())
+    })?;
+    writer.push(row.condition());
+    // SAFETY: as the caller vouches.
+    let retrieved = unsafe { writer.returning(rti, returning)? };
+    Ok(writer.finish(retrieved))
+}
+
+/// `DELETE FROM t WHERE ctid = $1`.
+///
+/// # Safety
+/// `returning` is valid.
+pub unsafe fn delete(
+    scope: &Scope,
+    rti: u32,
+    row: RowId,
+    returning: &Returning,
+) -> Result<Statement, Failure> {
+    let mut writer = Writer::new(scope, Params::Numbered);
+    writer.push("DELETE FROM ");
+    writer.out.push(Piece::Relation(rti));
+    writer.push(row.condition());
+    // SAFETY: as the caller vouches.
+    let retrieved = unsafe { writer.returning(rti, returning)? };
+    Ok(writer.finish(retrieved))
+}
+
+fn generated(scope: &Scope, rti: u32) -> Result<Vec<i32>, Failure> {
+    let Some(table) = scope.tables.get(&rti) else {
+        return Err(Failure::internal(format!("no table {rti} in the query")));
+    };
+    let columns = catalog::columns(table.relid)?;
+    Ok(columns.iter().filter(|column| column.generated).map(|column| column.attnum).collect())
+}
+
+/// An UPDATE or DELETE that the remote server runs as a whole.
+pub struct Direct {
+    /// The changed table.
+    pub rti: u32,
+    /// SET: column and new value. Empty for DELETE.
+    pub assignments: Vec<(i32, *mut Expr)>,
+    /// The join that finds the rows, the changed table in it; `None` when it stands alone.
+    pub from: Option<From>,
+    /// WHERE, all of them.
+    pub conditions: Vec<*mut Expr>,
+    /// RETURNING.
+    pub returning: Returning,
+}
+
+/// `UPDATE t SET ... [FROM ...] WHERE ...`
+///
+/// # Safety
+/// All expressions are valid nodes of the scope's query.
+pub unsafe fn direct_update(scope: &Scope, change: &Direct) -> Result<Statement, Failure> {
+    // SAFETY: as the caller vouches.
+    unsafe { direct(scope, change, "UPDATE ", " FROM ") }
+}
+
+/// `DELETE FROM t [USING ...] WHERE ...`
+///
+/// # Safety
+/// All expressions are valid nodes of the scope's query.
+pub unsafe fn direct_delete(scope: &Scope, change: &Direct) -> Result<Statement, Failure> {
+    // SAFETY: as the caller vouches.
+    unsafe { direct(scope, change, "DELETE FROM ", " USING ") }
+}
+
+unsafe fn direct(
+    scope: &Scope,
+    change: &Direct,
+    verb: &str,
+    join_word: &str,
+) -> Result<Statement, Failure> {
+    let mut writer = Writer::new(scope, Params::Numbered);
+    let joined = change.from.as_ref().is_some_and(|from| from.tables().len() > 1);
+    writer.qualified = joined;
+    writer.outputs = change.from.as_ref().map_or_else(Vec::new, From::outputs);
+    writer.push(verb);
+    writer.out.push(Piece::Relation(change.rti));
+    if joined {
+        let alias = writer.alias(change.rti);
+        writer.push(&format!(" {alias}"));
+    }
+    if !change.assignments.is_empty() {
+        writer.push(" SET ");
+        writer.separated(&change.assignments, ", ", |writer, (attnum, value)| {
+            writer.column(change.rti, *attnum, false)?;
+            writer.push(" = ");
+            // SAFETY: the caller vouches for the expressions.
+            unsafe { writer.top(*value) }
+        })?;
+    }
+    let mut conditions = change.conditions.clone();
+    let mut above = Vec::new();
+    if let Some(from) = change.from.clone().filter(|_| joined) {
+        let (rest, joining) = from.without(change.rti)?;
+        conditions.extend(joining);
+        if let Some(rest) = rest {
+            writer.push(join_word);
+            // SAFETY: as above.
+            above = unsafe { writer.from(&rest, true)? };
+        }
+    }
+    // SAFETY: as above.
+    let retrieved = unsafe {
+        writer.filter(" WHERE ", &conditions, above)?;
+        writer.returning(change.rti, &change.returning)?
+    };
+    Ok(writer.finish(retrieved))
+}
+
+impl Writer<'_> {
+    unsafe fn returning(&mut self, rti: u32, what: &Returning) -> Result<Vec<i32>, Failure> {
+        // SAFETY: the caller vouches for set and expressions.
+        unsafe {
+            match what {
+                Returning::Columns(attrs) => self.returning_columns(rti, *attrs, self.qualified),
+                Returning::Exprs(exprs) => self.returning_exprs(exprs),
+            }
+        }
+    }
+}

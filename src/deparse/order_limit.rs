@@ -1,0 +1,159 @@
+//! ORDER BY and LIMIT.
+
+use super::catalog;
+use super::not_shipped::NotShipped;
+use super::safety;
+use super::scope::Scope;
+use super::writer::Writer;
+use crate::error::Failure;
+use crate::pg::{compat, node};
+use pgrx::pg_sys::{self, Expr, NodeTag, Oid, PathKey};
+
+/// One key of an ORDER BY.
+#[derive(Clone, Debug)]
+pub struct SortKey {
+    /// What is sorted by.
+    pub expr: *mut Expr,
+    /// The `<` or `>` of the order.
+    pub operator: Oid,
+    /// NULLs come first.
+    pub nulls_first: bool,
+}
+
+impl SortKey {
+    /// The key for a planner's path key, sorting by `expr`, an equivalence member of it with the given
+    /// `em_datatype`. Fails when the remote server would not sort the same way. `Ok(None)`: a constant, which
+    /// does not need to be sorted by.
+    ///
+    /// # Safety
+    /// All pointers are valid planner data of the scope's query.
+    pub unsafe fn from_pathkey(
+        scope: &Scope,
+        pathkey: *mut PathKey,
+        expr: *mut Expr,
+        em_datatype: Oid,
+    ) -> Result<Option<SortKey>, NotShipped> {
+        // SAFETY: the caller vouches for the pointers.
+        unsafe {
+            let pathkey = &*pathkey;
+            if (*pathkey.pk_eclass).ec_has_volatile {
+                return Err(NotShipped::Form("sort by a volatile expression"));
+            }
+            if !scope.ships(pathkey.pk_opfamily, pg_sys::OperatorFamilyRelationId) {
+                return Err(NotShipped::OperatorFamily(pathkey.pk_opfamily));
+            }
+            if node::is_a(expr, NodeTag::T_Const) {
+                return Ok(None);
+            }
+            safety::foreign_expr(scope, expr)?;
+            let operator = compat::sort_operator(pathkey, em_datatype);
+            if operator == Oid::INVALID {
+                return Err(NotShipped::OperatorFamily(pathkey.pk_opfamily));
+            }
+            Ok(Some(SortKey { expr, operator, nulls_first: pathkey.pk_nulls_first }))
+        }
+    }
+}
+
+/// A sort operator that is not the type's default one is named in the SQL, so it must be known there.
+pub(super) fn check_sort_operator(
+    scope: &Scope,
+    operator: Oid,
+    type_oid: Oid,
+) -> Result<(), NotShipped> {
+    let (less, greater) = default_order(type_oid);
+    if operator == less || operator == greater || scope.ships(operator, pg_sys::OperatorRelationId)
+    {
+        Ok(())
+    } else {
+        Err(NotShipped::Operator(operator))
+    }
+}
+
+/// The type's default `<` and `>`.
+fn default_order(type_oid: Oid) -> (Oid, Oid) {
+    let flags = pg_sys::TYPECACHE_LT_OPR | pg_sys::TYPECACHE_GT_OPR;
+    // SAFETY: returns a cache entry that lives as long as the backend, or raises for an unknown type.
+    unsafe {
+        let entry = pg_sys::lookup_type_cache(type_oid, flags as i32);
+        ((*entry).lt_opr, (*entry).gt_opr)
+    }
+}
+
+impl Writer<'_> {
+    /// ` ORDER BY ...`; nothing without keys.
+    pub(super) unsafe fn order_by(&mut self, keys: &[SortKey]) -> Result<(), Failure> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.push(" ORDER BY ");
+        self.separated(keys, ", ", |writer, key| {
+            // SAFETY: the caller vouches for the keys.
+            unsafe {
+                if node::is_a(key.expr, NodeTag::T_Const) {
+                    writer.sort_expr(key.expr)?;
+                } else {
+                    writer.top(key.expr)?;
+                }
+            }
+            writer.sort_suffix(key)
+        })
+    }
+
+    /// ` ASC NULLS LAST` and the like.
+    pub(super) fn sort_suffix(&mut self, key: &SortKey) -> Result<(), Failure> {
+        // SAFETY: the caller vouches for the expression.
+        let (less, greater) = default_order(unsafe { pg_sys::exprType(key.expr.cast()) });
+        if key.operator == less {
+            self.push(" ASC");
+        } else if key.operator == greater {
+            self.push(" DESC");
+        } else {
+            let operator = catalog::Operator::load(key.operator)?.sql()?;
+            self.push(&format!(" USING {operator}"));
+        }
+        self.push(if key.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+        Ok(())
+    }
+}
+
+/// LIMIT and OFFSET; NULL pointers for those that are not there.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// LIMIT's expression.
+    pub count: *mut Expr,
+    /// OFFSET's expression.
+    pub offset: *mut Expr,
+    /// FETCH FIRST ... WITH TIES.
+    pub with_ties: bool,
+}
+
+impl Default for Limit {
+    fn default() -> Limit {
+        let none = std::ptr::null_mut();
+        Limit { count: none, offset: none, with_ties: false }
+    }
+}
+
+impl Writer<'_> {
+    pub(super) unsafe fn limit(&mut self, limit: &Limit) -> Result<(), Failure> {
+        // SAFETY: the caller vouches for the expressions.
+        unsafe {
+            if !limit.count.is_null() && !limit.with_ties {
+                self.push(" LIMIT ");
+                self.top(limit.count)?;
+            }
+            if !limit.offset.is_null() {
+                self.push(" OFFSET ");
+                self.top(limit.offset)?;
+            }
+            if !limit.count.is_null() && limit.with_ties {
+                // The grammar wants a plain number or something in parentheses here.
+                self.push(" FETCH FIRST (");
+                self.top(limit.count)?;
+                self.push(") ROWS WITH TIES");
+            }
+            Ok(())
+        }
+    }
+}

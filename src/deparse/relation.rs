@@ -1,0 +1,276 @@
+//! FROM: tables, joins and sub-queries.
+//!
+//! A semi-join or anti-join is no join of SQL's: its outer side stays in FROM and its inner side becomes an
+//! (NOT) EXISTS condition, which the nearest place that may hold conditions takes up.
+
+use super::select::Select;
+use super::template::{Piece, Template};
+use super::writer::{Output, Writer};
+use crate::error::Failure;
+use pgrx::pg_sys::Expr;
+
+/// Kinds of joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum JoinKind {
+    Inner,
+    Left,
+    Right,
+    Full,
+    /// Rows of the outer side that have a match.
+    Semi,
+    /// Rows of the outer side that have none.
+    Anti,
+}
+
+impl JoinKind {
+    /// The planner's join type as one of ours; `None` for those that are only steps in its own work.
+    pub fn from_planner(kind: pgrx::pg_sys::JoinType::Type) -> Option<JoinKind> {
+        use pgrx::pg_sys::JoinType as Planner;
+        Some(match kind {
+            Planner::JOIN_INNER => JoinKind::Inner,
+            Planner::JOIN_LEFT => JoinKind::Left,
+            Planner::JOIN_RIGHT => JoinKind::Right,
+            Planner::JOIN_FULL => JoinKind::Full,
+            Planner::JOIN_SEMI => JoinKind::Semi,
+            Planner::JOIN_ANTI => JoinKind::Anti,
+            _ => return None,
+        })
+    }
+
+    fn sql(self) -> &'static str {
+        match self {
+            JoinKind::Inner => "INNER",
+            JoinKind::Left => "LEFT",
+            JoinKind::Right => "RIGHT",
+            JoinKind::Full => "FULL",
+            JoinKind::Semi => "SEMI",
+            JoinKind::Anti => "ANTI",
+        }
+    }
+}
+
+/// What a query reads from.
+#[derive(Clone, Debug)]
+pub enum From {
+    /// A table of the scope.
+    Table {
+        /// Its range-table index.
+        rti: u32,
+    },
+    /// A join.
+    Join {
+        /// Its kind.
+        kind: JoinKind,
+        /// Left side.
+        outer: Box<From>,
+        /// Right side.
+        inner: Box<From>,
+        /// ON, all of them.
+        on: Vec<*mut Expr>,
+    },
+    /// A sub-query. The tables in it are named by its output columns outside.
+    Subquery {
+        /// The query; its target is not looked at.
+        select: Box<Select>,
+        /// Number of its alias, not used by another of the statement.
+        index: u32,
+        /// The Vars it gives out.
+        columns: Vec<*mut Expr>,
+    },
+}
+
+impl From {
+    /// The tables in it, those in sub-queries included.
+    pub fn tables(&self) -> Vec<u32> {
+        match self {
+            From::Table { rti } => vec![*rti],
+            From::Join { outer, inner, .. } => {
+                let mut tables = outer.tables();
+                tables.extend(inner.tables());
+                tables
+            }
+            From::Subquery { select, .. } => select.from.tables(),
+        }
+    }
+
+    /// The sub-queries in it, but not those within them.
+    pub(super) fn outputs(&self) -> Vec<Output> {
+        match self {
+            From::Table { .. } => Vec::new(),
+            From::Join { outer, inner, .. } => {
+                let mut outputs = outer.outputs();
+                outputs.extend(inner.outputs());
+                outputs
+            }
+            From::Subquery { select, index, columns } => vec![Output {
+                index: *index,
+                tables: select.from.tables(),
+                columns: columns.clone(),
+            }],
+        }
+    }
+
+    /// What is left without the table (the target of an UPDATE or DELETE), and the conditions that joined it,
+    /// for WHERE. The table may only be inner-joined, which the planner's caller has made sure of: it must not
+    /// be on the nullable side of an outer join, and a join with such a table can be made last.
+    pub(super) fn without(self, target: u32) -> Result<(Option<From>, Vec<*mut Expr>), Failure> {
+        match self {
+            From::Table { rti } if rti == target => Ok((None, Vec::new())),
+            From::Join { kind, outer, inner, mut on } => {
+                let in_outer = outer.tables().contains(&target);
+                let in_inner = inner.tables().contains(&target);
+                if !in_outer && !in_inner {
+                    return Ok((Some(From::Join { kind, outer, inner, on }), Vec::new()));
+                }
+                let keeps = match kind {
+                    JoinKind::Inner => true,
+                    JoinKind::Left | JoinKind::Semi | JoinKind::Anti => in_outer,
+                    JoinKind::Right => in_inner,
+                    JoinKind::Full => false,
+                };
+                if !keeps {
+                    return Err(Failure::internal(
+                        "the changed table may be missing from the join",
+                    ));
+                }
+                let (side, other) = if in_outer { (outer, inner) } else { (inner, outer) };
+                let (rest, mut conditions) = side.without(target)?;
+                if kind == JoinKind::Inner {
+                    conditions.append(&mut on);
+                    let from = match rest {
+                        Some(rest) if in_outer => join(kind, rest, *other),
+                        Some(rest) => join(kind, *other, rest),
+                        None => *other,
+                    };
+                    return Ok((Some(from), conditions));
+                }
+                let Some(rest) = rest else {
+                    return Err(Failure::internal("the changed table is outer-joined directly"));
+                };
+                let (outer, inner) = if in_outer { (rest, *other) } else { (*other, rest) };
+                let from = From::Join { kind, outer: outer.into(), inner: inner.into(), on };
+                Ok((Some(from), conditions))
+            }
+            from => Ok((Some(from), Vec::new())),
+        }
+    }
+}
+
+fn join(kind: JoinKind, outer: From, inner: From) -> From {
+    From::Join { kind, outer: outer.into(), inner: inner.into(), on: Vec::new() }
+}
+
+impl Writer<'_> {
+    /// An item of FROM. Returns conditions that belong to the WHERE above it.
+    pub(super) unsafe fn from(
+        &mut self,
+        from: &From,
+        alias: bool,
+    ) -> Result<Vec<Template>, Failure> {
+        match from {
+            From::Table { rti } => {
+                self.out.push(Piece::Relation(*rti));
+                if alias {
+                    let alias = self.alias(*rti);
+                    self.push(&format!(" {alias}"));
+                }
+                Ok(Vec::new())
+            }
+            // SAFETY: the caller vouches for the expressions.
+            From::Join { kind, outer, inner, on } => unsafe { self.join(*kind, outer, inner, on) },
+            From::Subquery { select, index, columns } => {
+                self.push("(");
+                // SAFETY: as above.
+                unsafe { self.subquery(select, columns)? };
+                self.push(&format!(") s{index}"));
+                if !columns.is_empty() {
+                    let names: Vec<String> = (1..=columns.len()).map(|i| format!("c{i}")).collect();
+                    self.push(&format!("({})", names.join(", ")));
+                }
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    unsafe fn join(
+        &mut self,
+        kind: JoinKind,
+        outer: &From,
+        inner: &From,
+        on: &[*mut Expr],
+    ) -> Result<Vec<Template>, Failure> {
+        let (mut above_outer, mut above_inner) = (Vec::new(), Vec::new());
+        let outer_sql = self.capture(|writer| {
+            // SAFETY: the caller vouches for the expressions.
+            above_outer = unsafe { writer.from(outer, true)? };
+            Ok(())
+        })?;
+        let inner_sql = self.capture(|writer| {
+            // SAFETY: as above.
+            above_inner = unsafe { writer.from(inner, true)? };
+            Ok(())
+        })?;
+        if matches!(kind, JoinKind::Semi | JoinKind::Anti) {
+            let exists = self.capture(|writer| {
+                writer.push(if kind == JoinKind::Anti { "NOT EXISTS (" } else { "EXISTS (" });
+                writer.push("SELECT NULL FROM ");
+                writer.out.append(inner_sql);
+                // SAFETY: as above.
+                unsafe { writer.filter(" WHERE ", on, above_inner)? };
+                writer.push(")");
+                Ok(())
+            })?;
+            self.out.append(outer_sql);
+            above_outer.push(exists);
+            return Ok(above_outer);
+        }
+        // Where rows of a side may be made NULL, its conditions hold for the join, not for the result.
+        let (above, within) = match kind {
+            JoinKind::Inner => {
+                above_outer.append(&mut above_inner);
+                (above_outer, Vec::new())
+            }
+            JoinKind::Left => (above_outer, above_inner),
+            JoinKind::Right => (above_inner, above_outer),
+            _ if above_outer.is_empty() && above_inner.is_empty() => (Vec::new(), Vec::new()),
+            _ => return Err(Failure::internal("a full join of a semi-join needs a sub-query")),
+        };
+        self.push("(");
+        self.out.append(outer_sql);
+        self.push(&format!(" {} JOIN ", kind.sql()));
+        self.out.append(inner_sql);
+        self.push(" ON (");
+        if on.is_empty() && within.is_empty() {
+            self.push("TRUE");
+        }
+        // SAFETY: as above.
+        unsafe { self.filter("", on, within)? };
+        self.push("))");
+        Ok(above)
+    }
+
+    /// Conditions behind `keyword`, expressions first; nothing without any.
+    pub(super) unsafe fn filter(
+        &mut self,
+        keyword: &str,
+        conditions: &[*mut Expr],
+        written: Vec<Template>,
+    ) -> Result<(), Failure> {
+        if conditions.is_empty() && written.is_empty() {
+            return Ok(());
+        }
+        self.push(keyword);
+        // SAFETY: the caller vouches for the expressions.
+        unsafe { self.conditions(conditions)? };
+        let mut first = conditions.is_empty();
+        for condition in written {
+            if !first {
+                self.push(" AND ");
+            }
+            first = false;
+            self.out.append(condition);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! May this expression be computed on the remote server, with the same result?
+//!
+//! Three questions at every node: is everything it names known there (shippable.rs), does its result depend on
+//! nothing but its operands (immutable functions only), and is every collation it uses that of a remote column
+//! (collation.rs). A subexpression that fails but has no column of the remote tables in it can be computed here,
+//! once per execution, and its value sent: it becomes a parameter, as PostgreSQL itself treats stable functions
+//! in index conditions. [`Verdict::local`] lists those.
+
+use super::collation::Derived;
+use super::not_shipped::NotShipped;
+use super::scope::Scope;
+use super::{catalog, operand};
+use crate::pg::node;
+use pgrx::pg_sys::{self, Node, NodeTag, Oid};
+
+/// What [`judge`] found out about an expression that may be shipped.
+pub struct Verdict {
+    /// Subexpressions whose values are to be sent. They are nodes of the very tree that was judged.
+    pub local: Vec<*mut Node>,
+    collation: Derived,
+}
+
+/// Whether the expression may be computed on the server.
+///
+/// # Safety
+/// `expr` is a valid expression (or RestrictInfo) of the scope's query.
+pub unsafe fn foreign_expr<T>(scope: &Scope, expr: *mut T) -> Result<(), NotShipped> {
+    // SAFETY: as the caller vouches.
+    unsafe { judge(scope, node::bare_clause(expr).cast()).map(|_| ()) }
+}
+
+/// Whether the expression, as a whole, would be sent as a parameter. Such an expression must not be an output
+/// column of a remote query: setrefs.c would take the parameter for that column.
+///
+/// # Safety
+/// As for [`foreign_expr`].
+pub unsafe fn is_parameter<T>(scope: &Scope, expr: *mut T) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let expr: *mut Node = expr.cast();
+        match node::tag(expr) {
+            NodeTag::T_Param => true,
+            NodeTag::T_Var => {
+                node::cast::<pg_sys::Var, _>(expr).is_some_and(|var| !scope.owns(var))
+            }
+            _ => judge(scope, expr).is_ok_and(|verdict| verdict.local.contains(&expr)),
+        }
+    }
+}
+
+/// [`foreign_expr`] with what deparsing needs to know.
+///
+/// # Safety
+/// As for [`foreign_expr`].
+pub unsafe fn judge(scope: &Scope, expr: *mut Node) -> Result<Verdict, NotShipped> {
+    let mut judge = Judge { scope, local: Vec::new(), conditional: 0 };
+    // SAFETY: as the caller vouches.
+    let collation = unsafe { judge.check(expr, None)? };
+    if collation.is_unsafe() {
+        return Err(NotShipped::Collation);
+    }
+    Ok(Verdict { local: judge.local, collation })
+}
+
+/// The local subexpressions of `expr`, also when the whole is not shippable by the rules (output columns that
+/// are fetched anyway, such as whole rows).
+///
+/// # Safety
+/// As for [`foreign_expr`].
+pub unsafe fn local_parts(scope: &Scope, expr: *mut Node) -> Vec<*mut Node> {
+    let mut judge = Judge { scope, local: Vec::new(), conditional: 0 };
+    // SAFETY: as the caller vouches.
+    let _ = unsafe { judge.check(expr, None) };
+    judge.local
+}
+
+pub(super) struct Judge<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) local: Vec<*mut Node>,
+    /// How many CASE or COALESCE branches we are in: what is there may never be computed.
+    pub(super) conditional: u32,
+}
+
+impl Judge<'_> {
+    /// Judges one expression. `case_arg` is what the CASE around it compares, for CaseTestExpr.
+    pub(super) unsafe fn check(
+        &mut self,
+        expr: *mut Node,
+        case_arg: Option<&Derived>,
+    ) -> Result<Derived, NotShipped> {
+        if expr.is_null() {
+            return Ok(Derived::none());
+        }
+        let (locals, conditional) = (self.local.len(), self.conditional);
+        // SAFETY: the caller vouches for the tree.
+        unsafe {
+            let outcome = self.check_here(expr, case_arg).and_then(|derived| {
+                let type_oid = pg_sys::exprType(expr);
+                if self.scope.ships_type(type_oid) {
+                    Ok(derived)
+                } else {
+                    Err(NotShipped::Type(type_oid))
+                }
+            });
+            self.conditional = conditional;
+            match outcome {
+                Err(reason) => {
+                    self.local.truncate(locals);
+                    if case_arg.is_none() && operand::is_local(self, expr) {
+                        self.local.push(expr);
+                        Ok(Derived::other(pg_sys::exprCollation(expr)))
+                    } else {
+                        Err(reason)
+                    }
+                }
+                ok => ok,
+            }
+        }
+    }
+
+    /// Judges the members of a list; their collations are merged.
+    pub(super) unsafe fn check_list(
+        &mut self,
+        list: *mut pg_sys::List,
+        case_arg: Option<&Derived>,
+    ) -> Result<Derived, NotShipped> {
+        let mut merged = Derived::none();
+        // SAFETY: the caller vouches for the list.
+        unsafe {
+            for item in node::list::<Node>(list) {
+                merged.merge(self.check(item, case_arg)?);
+            }
+        }
+        Ok(merged)
+    }
+
+    unsafe fn check_here(
+        &mut self,
+        expr: *mut Node,
+        case_arg: Option<&Derived>,
+    ) -> Result<Derived, NotShipped> {
+        // SAFETY: each arm casts by the tag; the tree is the caller's word.
+        unsafe {
+            match node::tag(expr) {
+                NodeTag::T_Var => self.var(&*expr.cast()),
+                NodeTag::T_Const => operand::check_const(self.scope, &*expr.cast()),
+                NodeTag::T_Param => operand::check_param(&*expr.cast()),
+                NodeTag::T_FuncExpr => {
+                    let call = &*expr.cast::<pg_sys::FuncExpr>();
+                    if call.funcretset {
+                        return Err(NotShipped::Form("set-returning function"));
+                    }
+                    self.function(call.funcid)?;
+                    let inputs = self.check_list(call.args, case_arg)?;
+                    inputs.require_input(call.inputcollid)?;
+                    Ok(inputs.result(call.funccollid))
+                }
+                NodeTag::T_OpExpr | NodeTag::T_DistinctExpr | NodeTag::T_NullIfExpr => {
+                    let call = &*expr.cast::<pg_sys::OpExpr>();
+                    if call.opretset {
+                        return Err(NotShipped::Form("set-returning operator"));
+                    }
+                    self.operator(call.opno)?;
+                    if !node::is_a(expr, NodeTag::T_OpExpr) {
+                        plain_operator(call.opno, &["="])?;
+                    }
+                    let inputs = self.check_list(call.args, case_arg)?;
+                    inputs.require_input(call.inputcollid)?;
+                    Ok(inputs.result(call.opcollid))
+                }
+                NodeTag::T_ScalarArrayOpExpr => {
+                    let call = &*expr.cast::<pg_sys::ScalarArrayOpExpr>();
+                    self.operator(call.opno)?;
+                    let inputs = self.check_list(call.args, case_arg)?;
+                    inputs.require_input(call.inputcollid)?;
+                    Ok(Derived::none())
+                }
+                NodeTag::T_RelabelType => {
+                    let relabel = &*expr.cast::<pg_sys::RelabelType>();
+                    let input = self.check(relabel.arg.cast(), case_arg)?;
+                    Ok(input.result(relabel.resultcollid))
+                }
+                NodeTag::T_BoolExpr => {
+                    self.check_list((*expr.cast::<pg_sys::BoolExpr>()).args, case_arg)?;
+                    Ok(Derived::none())
+                }
+                NodeTag::T_NullTest => {
+                    self.check((*expr.cast::<pg_sys::NullTest>()).arg.cast(), case_arg)?;
+                    Ok(Derived::none())
+                }
+                NodeTag::T_BooleanTest => {
+                    self.check((*expr.cast::<pg_sys::BooleanTest>()).arg.cast(), case_arg)?;
+                    Ok(Derived::none())
+                }
+                NodeTag::T_Aggref => self.aggregate(&*expr.cast()),
+                NodeTag::T_GroupingFunc => {
+                    if !self.scope.grouping {
+                        return Err(NotShipped::Aggregate);
+                    }
+                    self.check_list((*expr.cast::<pg_sys::GroupingFunc>()).args, case_arg)?;
+                    Ok(Derived::none())
+                }
+                _ => self.compound(expr, case_arg),
+            }
+        }
+    }
+
+    /// A column: of a remote table, its collation is the remote's (who declared it otherwise gets what he
+    /// asked for); of another relation, it is a parameter.
+    fn var(&self, var: &pg_sys::Var) -> Result<Derived, NotShipped> {
+        let attnum = i32::from(var.varattno);
+        if self.scope.owns(var) {
+            return if attnum == pg_sys::TableOidAttributeNumber {
+                Err(NotShipped::SystemColumn(attnum))
+            } else {
+                Ok(Derived::column(var.varcollid))
+            };
+        }
+        if !self.scope.is_outer(var) {
+            return Err(NotShipped::Form("column of no table here"));
+        }
+        Ok(Derived::other(var.varcollid))
+    }
+
+    /// A function must be known there and immutable.
+    pub(super) fn function(&self, function: Oid) -> Result<(), NotShipped> {
+        if !self.scope.ships(function, pg_sys::ProcedureRelationId) {
+            return Err(NotShipped::Function(function));
+        }
+        immutable(function)
+    }
+
+    /// An operator must be known there, and its function immutable. (Its function is as well known as itself.)
+    pub(super) fn operator(&self, operator: Oid) -> Result<(), NotShipped> {
+        if !self.scope.ships(operator, pg_sys::OperatorRelationId) {
+            return Err(NotShipped::Operator(operator));
+        }
+        // SAFETY: a catalog look-up; 0 for an unknown operator.
+        immutable(unsafe { pg_sys::get_opcode(operator) })
+    }
+}
+
+fn immutable(function: Oid) -> Result<(), NotShipped> {
+    // SAFETY: a catalog look-up, which raises for an unknown function.
+    let volatility = unsafe { pg_sys::func_volatile(function) };
+    if volatility == pg_sys::PROVOLATILE_IMMUTABLE as std::ffi::c_char {
+        Ok(())
+    } else {
+        Err(NotShipped::Mutable(function))
+    }
+}
+
+/// Forms like NULLIF and IS DISTINCT FROM name no operator: the remote parser looks up the usual one by name, so
+/// it has to be that one.
+pub(super) fn plain_operator(operator: Oid, names: &[&str]) -> Result<(), NotShipped> {
+    let found = catalog::Operator::load(operator).map_err(|_| NotShipped::Operator(operator))?;
+    if found.schema == catalog::PG_CATALOG && names.contains(&found.name.as_str()) {
+        Ok(())
+    } else {
+        Err(NotShipped::Operator(operator))
+    }
+}
+
+impl Verdict {
+    /// The collation the remote result has, if it comes from a column.
+    pub fn column_collation(&self) -> Option<Oid> {
+        self.collation.column_collation()
+    }
+}

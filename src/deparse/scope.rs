@@ -1,0 +1,96 @@
+//! What a remote query may refer to: the tables whose columns it can name, and the server it is for.
+
+use super::shippable;
+use crate::options::load::ForeignTable;
+use pgrx::pg_sys::{self, Oid};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The tables and the server of one remote query. A Var of any other relation is a parameter to it.
+#[derive(Clone)]
+pub struct Scope {
+    /// The query being planned; NULL where there is none (then no Var is a parameter).
+    pub root: *mut pg_sys::PlannerInfo,
+    /// The foreign server, and the extensions it shares with us.
+    pub server: Oid,
+    /// See `server`.
+    pub extensions: Vec<Oid>,
+    /// The tables, by range-table index.
+    pub tables: HashMap<u32, Rc<ForeignTable>>,
+    /// Whether the query groups: aggregates and GROUPING() may be shipped.
+    pub grouping: bool,
+}
+
+impl Scope {
+    /// The scope of a base relation or join over `tables`, all of one server.
+    pub fn new(
+        root: *mut pg_sys::PlannerInfo,
+        tables: impl IntoIterator<Item = (u32, Rc<ForeignTable>)>,
+    ) -> Scope {
+        let tables: HashMap<u32, Rc<ForeignTable>> = tables.into_iter().collect();
+        let server = tables.values().next().map(|table| Rc::clone(&table.server));
+        Scope {
+            root,
+            server: server.as_ref().map_or(Oid::INVALID, |server| server.oid),
+            extensions: server.map_or_else(Vec::new, |server| server.extensions.clone()),
+            tables,
+            grouping: false,
+        }
+    }
+
+    /// The same tables, grouped: for the targets and HAVING of an upper relation.
+    pub fn grouped(&self) -> Scope {
+        Scope { grouping: true, ..self.clone() }
+    }
+
+    /// Whether the Var is a column of the remote query's.
+    pub fn owns(&self, var: &pg_sys::Var) -> bool {
+        var.varlevelsup == 0 && var.varno > 0 && self.tables.contains_key(&(var.varno as u32))
+    }
+
+    /// Whether the Var's value can come from elsewhere in the local plan: it belongs to a relation that has rows
+    /// of its own. (A Var of a join's or, from PostgreSQL 18 on, a grouping's range-table entry has not been
+    /// resolved, and nobody could compute it.)
+    pub fn is_outer(&self, var: &pg_sys::Var) -> bool {
+        if self.root.is_null() || var.varlevelsup != 0 || var.varno <= 0 || self.owns(var) {
+            return false;
+        }
+        // SAFETY: a planner's root has a parse tree with a range table; the index is checked.
+        unsafe {
+            let table = (*(*self.root).parse).rtable;
+            if table.is_null() || var.varno > (*table).length {
+                return false;
+            }
+            let entry = pg_sys::list_nth(table, var.varno - 1).cast::<pg_sys::RangeTblEntry>();
+            use pg_sys::RTEKind::{
+                RTE_CTE, RTE_FUNCTION, RTE_NAMEDTUPLESTORE, RTE_RELATION, RTE_SUBQUERY,
+                RTE_TABLEFUNC, RTE_VALUES,
+            };
+            matches!(
+                (*entry).rtekind,
+                RTE_RELATION
+                    | RTE_SUBQUERY
+                    | RTE_FUNCTION
+                    | RTE_TABLEFUNC
+                    | RTE_VALUES
+                    | RTE_CTE
+                    | RTE_NAMEDTUPLESTORE
+            )
+        }
+    }
+
+    /// Whether the object may be named in this query.
+    pub fn ships(&self, object: Oid, class: Oid) -> bool {
+        shippable::is_shippable(object, class, self.server, &self.extensions)
+    }
+
+    /// Whether values of the type mean the same there.
+    pub fn ships_type(&self, type_oid: Oid) -> bool {
+        self.ships(type_oid, pg_sys::TypeRelationId)
+    }
+
+    /// Whether columns need their table's alias.
+    pub fn is_qualified(&self) -> bool {
+        self.tables.len() > 1
+    }
+}
