@@ -71,6 +71,7 @@ pub fn by_value(native: Native, bytes: &[u8]) -> Option<i64> {
             int8(bytes).filter(|t| TIMESTAMPS.contains(t) || matches!(*t, i64::MIN | i64::MAX))
         }
         Native::Interval
+        | Native::Numeric
         | Native::Uuid
         | Native::Bytea
         | Native::Tid
@@ -92,6 +93,7 @@ pub fn put_by_value(native: Native, datum: i64, out: &mut Vec<u8>) -> bool {
             out.extend_from_slice(&datum.to_be_bytes());
         }
         Native::Interval
+        | Native::Numeric
         | Native::Uuid
         | Native::Bytea
         | Native::Tid
@@ -143,6 +145,44 @@ pub fn interval(bytes: &[u8]) -> Option<(i64, i32, i32)> {
 pub fn tid(bytes: &[u8]) -> Option<(u32, u16)> {
     let (block, line) = bytes.split_first_chunk::<4>()?;
     Some((u32::from_be_bytes(*block), int2(line)? as u16))
+}
+
+/// The header of a stored numeric of the short form (NumericShort of utils/adt/numeric.c) and its digits to the
+/// base 10000, big-endian, for the wire form of a numeric. `None` for what the short form cannot hold, for
+/// NaN and the infinities, and for what is not normalised: leading or trailing zero digits, digits behind the
+/// display scale.
+pub fn short_numeric(bytes: &[u8]) -> Option<(u16, &[u8])> {
+    let (head, digits) = bytes.split_first_chunk::<8>()?;
+    let word = |i: usize| u16::from_be_bytes([head[i], head[i + 1]]);
+    let (count, weight, sign, scale) = (word(0), word(2) as i16, word(4), word(6));
+    let negative = match sign {
+        0 => false,
+        0x4000 => true,
+        _ => return None,
+    };
+    if scale > 63 || !(-64..=63).contains(&weight) || digits.len() != usize::from(count) * 2 {
+        return None;
+    }
+    if count == 0 {
+        return (weight == 0 && !negative).then_some((0x8000 | scale << 7, digits));
+    }
+    let digit = |i: usize| u16::from_be_bytes([digits[2 * i], digits[2 * i + 1]]);
+    let last = usize::from(count) - 1;
+    if (0..=last).any(|i| digit(i) > 9999) || digit(0) == 0 || digit(last) == 0 {
+        return None;
+    }
+    // Decimal places that the digits reach beyond the display scale: zeros of the last digit only.
+    let beyond = (last as i32 - i32::from(weight)) * 4 - i32::from(scale);
+    let in_scale = match beyond {
+        1 => digit(last) % 10 == 0,
+        2 => digit(last) % 100 == 0,
+        3 => digit(last) % 1000 == 0,
+        _ => beyond <= 0,
+    };
+    let sign_bit = if negative { 0x2000 } else { 0 };
+    // Seven bits, two's complement.
+    let weight_bits = (weight as u16) & 0x7f;
+    in_scale.then_some((0x8000 | sign_bit | scale << 7 | weight_bits, digits))
 }
 
 fn one(bytes: &[u8]) -> Option<u8> {
@@ -248,6 +288,42 @@ mod tests {
         let mut text = Vec::new();
         assert!(put_text(Native::Int2, i64::from(i16::MIN), &mut text));
         assert_eq!(text, b"-32768");
+    }
+
+    #[test]
+    fn numerics() {
+        let wire = |words: &[i32]| -> Vec<u8> {
+            words.iter().flat_map(|w| (*w as u16).to_be_bytes()).collect()
+        };
+        let header = |words: &[i32]| short_numeric(&wire(words)).map(|(header, _)| header);
+        // 12.5, -12.50, 0, 0.00, 0.0001, 10000: headers as in a table's pages.
+        assert_eq!(header(&[2, 0, 0, 1, 12, 5000]), Some(0x8080));
+        assert_eq!(header(&[2, 0, 0x4000, 2, 12, 5000]), Some(0xa100));
+        assert_eq!(header(&[0, 0, 0, 0]), Some(0x8000));
+        assert_eq!(header(&[0, 0, 0, 2]), Some(0x8100));
+        assert_eq!(header(&[1, -1, 0, 4, 1]), Some(0x827f));
+        assert_eq!(header(&[1, 1, 0, 0, 1]), Some(0x8001));
+        // NaN, infinity, out of the short form, not normalised, digits behind the scale, wrong lengths.
+        for words in [
+            &[0, 0, 0xc000, 0][..],
+            &[0, 0, 0xd000, 0],
+            &[1, 64, 0, 0, 1],
+            &[1, -65, 0, 63, 1],
+            &[1, 0, 0, 64, 1],
+            &[2, 0, 0, 4, 0, 1],
+            &[2, 0, 0, 4, 1, 0],
+            &[1, 0, 0, 0, 10000],
+            &[1, 0, 0, 0, -1],
+            &[2, 0, 0, 0, 12, 5000],
+            &[2, 0, 0, 1, 12, 5010],
+            &[0, 0, 0x4000, 0],
+            &[2, 0, 0, 4, 1],
+            &[1, 0, 0, 4, 1, 1],
+            &[1, 0, 0],
+            &[],
+        ] {
+            assert_eq!(header(words), None, "{words:?}");
+        }
     }
 
     #[test]

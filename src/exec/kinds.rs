@@ -76,6 +76,8 @@ pub enum Native {
     Timestamp,
     /// Microseconds, days, months.
     Interval,
+    /// Digits to the base 10000.
+    Numeric,
     /// Sixteen bytes.
     Uuid,
     /// The bytes themselves.
@@ -103,6 +105,7 @@ pub fn native(type_oid: u32) -> Option<Native> {
         oid::TIME => Native::Time,
         oid::TIMESTAMP | oid::TIMESTAMPTZ => Native::Timestamp,
         oid::INTERVAL => Native::Interval,
+        oid::NUMERIC => Native::Numeric,
         oid::UUID => Native::Uuid,
         oid::BYTEA => Native::Bytea,
         oid::TID => Native::Tid,
@@ -121,7 +124,6 @@ fn binary_scalar(type_oid: u32) -> bool {
             type_oid,
             oid::INT2VECTOR
                 | oid::OIDVECTOR
-                | oid::NUMERIC
                 | oid::TSVECTOR
                 | oid::JSONB
                 | oid::JSONPATH

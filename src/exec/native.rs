@@ -70,6 +70,19 @@ pub unsafe fn native_value(
         match native {
             Native::Text if encoding.accepts(bytes) => varlena(bytes, arena),
             Native::Bytea => varlena(bytes, arena),
+            Native::Numeric => {
+                let (header, digits) = codec::short_numeric(bytes)?;
+                let size = HEADER + 2 + digits.len();
+                let place = arena.alloc(size);
+                pgrx::varlena::set_varsize_4b(place.cast(), size as i32);
+                let mut words = place.add(HEADER).cast::<u16>();
+                words.write(header);
+                for digit in digits.chunks_exact(2) {
+                    words = words.add(1);
+                    words.write(u16::from_be_bytes([digit[0], digit[1]]));
+                }
+                Some(Datum::from(place))
+            }
             Native::Uuid if bytes.len() == 16 => {
                 let place = arena.alloc(16);
                 ptr::copy_nonoverlapping(bytes.as_ptr(), place, 16);
