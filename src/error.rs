@@ -65,7 +65,10 @@ impl SqlState {
     /// The state spelled in `code`; `None` unless it is five digits or upper-case letters.
     pub fn parse(code: &str) -> Option<SqlState> {
         let bytes: [u8; 5] = code.as_bytes().try_into().ok()?;
-        bytes.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()).then_some(SqlState(bytes))
+        bytes
+            .iter()
+            .all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+            .then_some(SqlState(bytes))
     }
 
     /// PostgreSQL's packed form (`MAKE_SQLSTATE` of utils/elog.h).

@@ -93,7 +93,9 @@ fn run<T>(body: impl FnOnce() -> Result<T, Failure>) -> Result<T, *mut pg_sys::E
                 pg_sys::CurrentMemoryContext = context;
                 Err(match classify(payload) {
                     Caught::Postgres(_) if !kept.is_null() => kept,
-                    Caught::Postgres(failure) | Caught::Rust(failure) => error_data(&failure, context),
+                    Caught::Postgres(failure) | Caught::Rust(failure) => {
+                        error_data(&failure, context)
+                    }
                 })
             }
         }
@@ -106,7 +108,8 @@ fn run<T>(body: impl FnOnce() -> Result<T, Failure>) -> Result<T, *mut pg_sys::E
 /// catching an ERROR does not undo what the failed call had begun.
 pub fn catch<T>(body: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     // SAFETY: plain read of a global; restoring it after an unwind is what PostgreSQL's own PG_TRY users do.
-    let (context, previous) = unsafe { (pg_sys::CurrentMemoryContext, pg_sys::error_context_stack) };
+    let (context, previous) =
+        unsafe { (pg_sys::CurrentMemoryContext, pg_sys::error_context_stack) };
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
         Err(payload) => {

@@ -64,11 +64,9 @@ pub unsafe fn give<T>(context: pg_sys::MemoryContext, value: T) -> *mut T {
     // SAFETY: the callback struct lives in the context itself, which is what MemoryContextRegisterResetCallback
     // documents.
     unsafe {
-        let callback = pg_sys::MemoryContextAllocZero(
-            context,
-            size_of::<pg_sys::MemoryContextCallback>(),
-        )
-        .cast::<pg_sys::MemoryContextCallback>();
+        let callback =
+            pg_sys::MemoryContextAllocZero(context, size_of::<pg_sys::MemoryContextCallback>())
+                .cast::<pg_sys::MemoryContextCallback>();
         let raw = Box::into_raw(Box::new(value));
         (*callback).func = Some(drop_it::<T>);
         (*callback).arg = raw.cast();

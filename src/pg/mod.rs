@@ -11,6 +11,7 @@
 pub mod attempt;
 pub mod catalog;
 pub mod compat;
+pub mod fd;
 pub mod ffi;
 pub mod guard;
 pub mod invalidate;

@@ -64,13 +64,8 @@ pub fn wait(wants: &[Want], deadline: Option<Instant>) -> Wake {
     // every backend and worker.
     let fired = unsafe {
         let mut event: pg_sys::WaitEvent = std::mem::zeroed();
-        let fired = pg_sys::WaitEventSetWait(
-            set,
-            timeout as _,
-            &raw mut event,
-            1,
-            compat::wait_event(),
-        );
+        let fired =
+            pg_sys::WaitEventSetWait(set, timeout as _, &raw mut event, 1, compat::wait_event());
         if fired > 0 && event.events & pg_sys::WL_LATCH_SET != 0 {
             pg_sys::ResetLatch(pg_sys::MyLatch);
         }
@@ -78,6 +73,39 @@ pub fn wait(wants: &[Want], deadline: Option<Instant>) -> Wake {
     };
     pgrx::check_for_interrupts!();
     if fired == 0 && deadline.is_some() { Wake::Deadline } else { Wake::Event }
+}
+
+/// Sleeps until one of `wants` is ready or `deadline` has passed; interrupts are neither looked at nor lost (the
+/// latch is not touched, so whoever waits next sees them). For ending what an interrupt has broken off; calls no
+/// PostgreSQL function, so nothing can be raised from here.
+pub fn wait_quietly(wants: &[Want], deadline: Instant) -> Wake {
+    let mut polled: Vec<libc::pollfd> = wants
+        .iter()
+        .map(|want| {
+            let mut events = 0;
+            if want.read || !want.write {
+                events |= libc::POLLIN;
+            }
+            if want.write {
+                events |= libc::POLLOUT;
+            }
+            libc::pollfd { fd: want.fd, events, revents: 0 }
+        })
+        .collect();
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Wake::Deadline;
+        }
+        let milliseconds = i32::try_from(left.as_millis()).unwrap_or(i32::MAX).saturating_add(1);
+        // SAFETY: the array is alive and its length is given. A signal handler may run meanwhile: poll then
+        // ends with EINTR and is begun again.
+        let ready =
+            unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, milliseconds) };
+        if ready > 0 {
+            return Wake::Event;
+        }
+    }
 }
 
 /// Forgets the kept set. To be called when a socket is closed, so that its number can be given out again.

@@ -3,9 +3,31 @@
 //! Knows nothing of foreign tables, transactions or the connection cache. Messages are encoded and decoded by
 //! the `postgres-protocol` crate; what is ours is the engine around it: requests are queued without waiting,
 //! answered in order, and driven by [`crate::pg::wait`].
+#![allow(dead_code)]
 
-pub mod session;
+mod address;
+mod auth;
+mod cancel;
+mod connect;
+mod conninfo;
+mod engine;
+mod input;
+mod link;
+mod login;
+mod message;
 pub mod remote_error;
+pub mod request;
+pub mod session;
+mod socket;
+mod statements;
+mod submit;
+mod version;
 
+#[allow(unused_imports)]
+pub use connect::connect;
+#[allow(unused_imports)]
 pub use remote_error::{RemoteError, WireError};
-pub use session::{Column, Formats, Params, Reply, Request, Session, Ticket, Status};
+#[allow(unused_imports)]
+pub use request::{Column, Fields, Formats, Params, Reply, Request, Status};
+#[allow(unused_imports)]
+pub use session::{Credentials, Session, Ticket};

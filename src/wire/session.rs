@@ -1,168 +1,304 @@
-//! STUB: interface of the protocol engine. The body is the wire helper's.
-#![allow(dead_code, unused_variables)]
+//! A session on a remote server as the layers above see it: requests in, tickets out, replies when they come.
+//!
+//! Every wait is here. The engine is never borrowed across one: a wait may be left by unwinding (a cancelled
+//! query), and then the request simply stays outstanding.
 
-use super::remote_error::WireError;
+use super::cancel::{self, Peer};
+use super::engine::{Engine, SharedSlot};
+use super::remote_error::{RemoteError, WireError};
+use super::request::{Reply, Request, Status};
+use crate::pg::wait::{self, Wake, Want};
+use postgres_protocol::message::frontend;
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// COPY data beyond this waits for the socket.
+const COPY_BUFFER: usize = 256 * 1024;
+/// A cancel request is repeated after this long: it may have come when the server was between two requests.
+const CANCEL_AGAIN: Duration = Duration::from_secs(1);
 
 /// One connection, shared by everything that uses it. Cloning gives another handle to the same connection.
 /// Single-threaded: interior RefCell, never borrowed across a wait.
 #[derive(Clone)]
-pub struct Session(Rc<()>);
+pub struct Session(Rc<Shared>);
 
-/// A result column as the remote server describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
-    pub name: String,
-    pub type_oid: u32,
-    pub typmod: i32,
+struct Shared {
+    engine: RefCell<Engine>,
+    peer: Peer,
+    credentials: Credentials,
 }
 
-/// Result formats asked for in Bind: 0 text, 1 binary.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Formats {
-    Text,
-    Binary,
-    PerColumn(Vec<i16>),
+/// How the session was let in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Credentials {
+    /// The server asked for a password and got one.
+    pub used_password: bool,
+    /// The password came from the connection options, not from the environment or a password file.
+    pub password_from_options: bool,
 }
 
-/// Parameter values of one Bind: one buffer, no allocation per value.
-#[derive(Clone, Debug, Default)]
-pub struct Params {
-    /// Values one after the other.
-    pub buffer: Vec<u8>,
-    /// Per parameter: its bytes in `buffer` (None = NULL) and its format (0 text, 1 binary).
-    pub values: Vec<(Option<std::ops::Range<usize>>, i16)>,
-}
-
-/// One request. Everything up to and including its Sync is queued and written together.
-pub enum Request<'a> {
-    /// Simple query protocol ('Q'); may hold several statements; rows come as text.
-    Simple(&'a str),
-    /// Parse (unless this connection has `sql` prepared already) + Describe + Bind + Execute + Sync.
-    Execute {
-        sql: &'a str,
-        /// Type OIDs for Parse; 0 or missing = let the server infer.
-        param_types: &'a [u32],
-        params: &'a Params,
-        formats: Formats,
-        /// Portal name; "" = unnamed. A named portal stays open (inside a transaction) until closed.
-        portal: &'a str,
-        /// Execute's row limit, 0 = all.
-        max_rows: u32,
-    },
-    /// Execute again on an open portal.
-    Fetch { portal: &'a str, max_rows: u32 },
-    /// Close a portal (no result).
-    ClosePortal(&'a str),
-    /// Parse + Describe only, to learn parameter and column types (then cached).
-    Prepare { sql: &'a str, param_types: &'a [u32] },
-    /// COPY ... FROM STDIN: leaves the connection in copy-in mode until `copy_end`.
-    CopyIn(&'a str),
-}
-
-/// A queued request; its reply is taken with `Session::wait`/`Session::take`.
-pub struct Ticket(Rc<()>);
-
-/// The answer to one request.
-#[derive(Debug, Default)]
-pub struct Reply {
-    /// Columns, when the request was described (Execute, Prepare, Simple with rows).
-    pub columns: Option<Rc<[Column]>>,
-    /// Parameter types the server inferred (Prepare, Execute).
-    pub param_types: Option<Rc<[u32]>>,
-    /// DataRow message bodies (int16 field count, then int32 length + bytes each), one after the other.
-    pub data: Vec<u8>,
-    /// Where each row starts in `data`.
-    pub rows: Vec<u32>,
-    /// CommandComplete tag of the last statement, e.g. "UPDATE 3"; None if the portal was suspended.
-    pub tag: Option<String>,
-    /// True when Execute stopped at its row limit.
-    pub suspended: bool,
-}
-
-/// The remote transaction status from ReadyForQuery.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Status {
-    Idle,
-    InTransaction,
-    Failed,
-}
+/// A queued request; its reply is taken with `Session::wait` or `Session::take`. Dropping it discards the reply.
+pub struct Ticket(SharedSlot);
 
 impl Session {
-    /// Queues a statement without result (BEGIN, SAVEPOINT, SET) that is sent with the NEXT request, in the same
-    /// Sync group and before it: when it fails the request is not run, and the request's reply is its error.
-    pub fn push_prefix(&self, sql: &str) {
-        unimplemented!()
+    pub(super) fn new(engine: Engine, peer: Peer, credentials: Credentials) -> Session {
+        Session(Rc::new(Shared { engine: RefCell::new(engine), peer, credentials }))
     }
+
+    /// Queues a statement without result (BEGIN, SAVEPOINT) that is sent with the NEXT request, in the same
+    /// Sync group and before it: when it fails the request is not run, and the request's reply is its error.
+    ///
+    /// Not for session settings: a rollback of the request's transaction undoes them. See [`Session::set_up`].
+    pub fn push_prefix(&self, sql: &str) {
+        self.0.engine.borrow_mut().prefixes.push(sql.to_owned());
+    }
+
+    /// Takes back what [`Session::push_prefix`] has queued and no request has sent yet.
+    pub fn clear_prefixes(&self) {
+        self.0.engine.borrow_mut().prefixes.clear();
+    }
+
+    /// Whether prefixes wait for a request.
+    pub fn has_prefixes(&self) -> bool {
+        !self.0.engine.borrow().prefixes.is_empty()
+    }
+
+    /// Queues the session's settings (`SET a = ..; SET b = ..`) in a group of their own before the next request:
+    /// no round trip, and no rollback undoes them. If they fail the session is dead, and their error is that of
+    /// every request behind them.
+    pub fn set_up(&self, sql: &str) -> Result<(), WireError> {
+        self.0.engine.borrow_mut().enqueue_setup(sql)
+    }
+
     /// Queues a request and writes what the socket takes; never waits.
     pub fn submit(&self, request: Request<'_>) -> Result<Ticket, WireError> {
-        unimplemented!()
+        let mut engine = self.0.engine.borrow_mut();
+        let slot = engine.enqueue(&request)?;
+        if engine.link.flush().is_err() {
+            // What the server said last is in the socket: `pump` reads it and fails the ticket with it.
+            let _ = engine.pump();
+        }
+        Ok(Ticket(slot))
     }
+
     /// Reads and writes what can be done without waiting; replies are put to their tickets.
     pub fn pump(&self) -> Result<(), WireError> {
-        unimplemented!()
+        self.0.engine.borrow_mut().pump()
     }
+
     /// Whether the ticket's reply is complete (after `pump`).
     pub fn is_complete(&self, ticket: &Ticket) -> bool {
-        unimplemented!()
+        ticket.0.borrow().done
     }
+
+    /// The ticket's reply if it is complete, else the ticket again. Reads nothing.
+    pub fn take(&self, ticket: Ticket) -> Result<Result<Reply, WireError>, Ticket> {
+        let mut slot = ticket.0.borrow_mut();
+        if !slot.done {
+            drop(slot);
+            return Err(ticket);
+        }
+        let outcome = match slot.error.take() {
+            Some(error) => Err(error),
+            None => Ok(std::mem::take(&mut slot.reply)),
+        };
+        drop(slot);
+        Ok(outcome)
+    }
+
     /// Waits for the ticket's reply: interrupts are honoured (they raise), remote errors are Err.
     pub fn wait(&self, ticket: Ticket, deadline: Option<Instant>) -> Result<Reply, WireError> {
-        unimplemented!()
+        Session::wait_any(&[(self, &ticket)], deadline)?;
+        match self.take(ticket) {
+            Ok(outcome) => outcome,
+            Err(_) => Err(WireError::Deadline),
+        }
     }
+
     /// submit + wait.
     pub fn run(&self, request: Request<'_>) -> Result<Reply, WireError> {
-        unimplemented!()
+        self.wait(self.submit(request)?, None)
     }
-    /// Waits until at least one of the tickets is complete.
-    pub fn wait_any(of: &[(&Session, &Ticket)], deadline: Option<Instant>) -> Result<(), WireError> {
-        unimplemented!()
+
+    /// Waits until at least one of the tickets is complete. A connection that breaks completes its tickets, with
+    /// their error.
+    pub fn wait_any(
+        of: &[(&Session, &Ticket)],
+        deadline: Option<Instant>,
+    ) -> Result<(), WireError> {
+        let mut wants: Vec<Want> = Vec::with_capacity(of.len());
+        loop {
+            if of.is_empty() || of.iter().any(|(session, ticket)| session.is_complete(ticket)) {
+                return Ok(());
+            }
+            wants.clear();
+            for (session, _) in of {
+                let want = session.want();
+                match wants.iter_mut().find(|have| have.serial == want.serial) {
+                    Some(have) => have.write |= want.write,
+                    None => wants.push(want),
+                }
+            }
+            let wake = wait::wait(&wants, deadline);
+            for (session, ticket) in of {
+                // A failure has been put to the tickets; one of a dead session's past is completed here.
+                if let Err(error) = session.pump() {
+                    let mut slot = ticket.0.borrow_mut();
+                    if !slot.done {
+                        slot.error = Some(error);
+                        slot.done = true;
+                    }
+                }
+            }
+            if wake == Wake::Deadline
+                && !of.iter().any(|(session, ticket)| session.is_complete(ticket))
+            {
+                return Err(WireError::Deadline);
+            }
+        }
     }
+
     /// What to wait for, for callers with a wait loop of their own (async Append).
-    pub fn want(&self) -> crate::pg::wait::Want {
-        unimplemented!()
+    pub fn want(&self) -> Want {
+        self.0.engine.borrow().link.want()
     }
+
     /// Requests whose replies have not been read yet.
     pub fn outstanding(&self) -> usize {
-        unimplemented!()
+        self.0.engine.borrow().groups.len()
     }
+
     /// Asks the server to cancel what it is doing (a CancelRequest over its own connection) and reads replies
     /// until none is outstanding, up to `deadline`. Interrupts are not raised here. Err: drop the connection.
     pub fn cancel_and_drain(&self, deadline: Instant) -> Result<(), WireError> {
-        unimplemented!()
+        let mut again = Instant::now();
+        loop {
+            self.pump()?;
+            {
+                let mut engine = self.0.engine.borrow_mut();
+                if engine.is_copying() {
+                    engine.end_copy(Some("canceled by the local server"))?;
+                    continue;
+                }
+                if engine.groups.is_empty() {
+                    return Ok(());
+                }
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(WireError::Deadline);
+            }
+            if now >= again {
+                let key = {
+                    let engine = self.0.engine.borrow();
+                    (engine.facts.backend_pid, engine.facts.cancel_key)
+                };
+                cancel::request(&self.0.peer, key.0, key.1, deadline)?;
+                again = Instant::now() + CANCEL_AGAIN;
+            }
+            wait::wait_quietly(&[self.want()], deadline.min(again));
+        }
     }
+
     /// Transaction status after the last reply read.
     pub fn status(&self) -> Status {
-        unimplemented!()
+        self.0.engine.borrow().status
     }
+
     /// True when the connection is broken or the socket has been closed by the server (a nonblocking look).
     pub fn is_dead(&self) -> bool {
-        unimplemented!()
+        let mut engine = self.0.engine.borrow_mut();
+        engine.pump().is_err() || engine.link.socket().is_closed()
     }
-    /// Forgets all prepared statements of this connection (after DISCARD/DEALLOCATE or a failed transaction that
-    /// prepared them is NOT needed: prepared statements survive rollbacks).
+
+    /// Forgets all prepared statements of this connection (after DISCARD or DEALLOCATE; not needed after a
+    /// rollback, which prepared statements survive).
     pub fn forget_statements(&self) {
-        unimplemented!()
+        self.0.engine.borrow_mut().statements.forget_all();
     }
+
+    /// Whether statements may be prepared under names (default) or always use the unnamed one (poolers).
+    pub fn set_use_prepared(&self, enabled: bool) {
+        self.0.engine.borrow_mut().statements.enable(enabled);
+    }
+
     /// A portal name that this connection has not used yet.
     pub fn new_portal_name(&self) -> String {
-        unimplemented!()
+        let mut engine = self.0.engine.borrow_mut();
+        engine.portals += 1;
+        format!("c{}", engine.portals)
     }
+
     /// server_version_num of the remote server, e.g. 150018.
     pub fn server_version(&self) -> i32 {
-        unimplemented!()
+        self.parameter("server_version").map_or(0, |text| super::version::number(&text))
     }
+
     /// Remote backend's process id.
     pub fn backend_pid(&self) -> i32 {
-        unimplemented!()
+        self.0.engine.borrow().facts.backend_pid
     }
-    /// Sends COPY data (copy-in mode).
+
+    /// What the server last reported for one of its reported settings (ParameterStatus).
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.0.engine.borrow().facts.parameters.get(name).cloned()
+    }
+
+    /// The notices that came since the last call, oldest first (the last 64 of them).
+    pub fn take_notices(&self) -> Vec<RemoteError> {
+        self.0.engine.borrow_mut().notices.drain(..).collect()
+    }
+
+    /// Whether a password was asked for and given, as libpq's PQconnectionUsedPassword.
+    pub fn used_password(&self) -> bool {
+        self.0.credentials.used_password
+    }
+
+    /// Whether the password came from the connection options (the user mapping).
+    pub fn password_from_options(&self) -> bool {
+        self.0.credentials.password_from_options
+    }
+
+    /// Sends COPY data (copy-in mode). Err as soon as the server has refused the data; `copy_end` then gives
+    /// the same error.
     pub fn copy_data(&self, data: &[u8]) -> Result<(), WireError> {
-        unimplemented!()
+        for piece in data.chunks(COPY_BUFFER) {
+            {
+                let mut engine = self.0.engine.borrow_mut();
+                engine.check_copy()?;
+                match frontend::CopyData::new(piece) {
+                    Ok(message) => message.write(&mut engine.link.output),
+                    Err(error) => return Err(WireError::Broken(error.to_string())),
+                }
+            }
+            while self.0.engine.borrow().link.output.len() > COPY_BUFFER {
+                self.pump()?;
+                self.0.engine.borrow().check_copy()?;
+                if self.0.engine.borrow().link.output.len() > COPY_BUFFER {
+                    wait::wait(&[self.want()], None);
+                }
+            }
+        }
+        Ok(())
     }
+
     /// Ends copy-in mode; `error` = Some makes the remote COPY fail. The ticket's reply carries the tag.
     pub fn copy_end(&self, error: Option<&str>) -> Result<Ticket, WireError> {
-        unimplemented!()
+        let mut engine = self.0.engine.borrow_mut();
+        let slot = engine.end_copy(error)?;
+        let _ = engine.pump();
+        Ok(Ticket(slot))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // A polite goodbye, if the socket takes it: nothing here can wait, raise or panic.
+        let Ok(mut engine) = self.engine.try_borrow_mut() else { return };
+        if engine.dead.is_none() {
+            frontend::terminate(&mut engine.link.output);
+            let _ = engine.link.flush();
+        }
     }
 }

@@ -1,0 +1,45 @@
+//! Cancel requests: a second connection to the very address that the first one uses, for one message.
+
+use super::link::{Fill, Link, Transport};
+use super::remote_error::WireError;
+use super::socket::{Socket, text_of};
+use crate::pg::wait::{self, Wake};
+use postgres_protocol::message::frontend;
+use socket2::SockAddr;
+use std::time::Instant;
+
+/// Whom a session talks to.
+pub(super) struct Peer {
+    pub(super) address: SockAddr,
+}
+
+/// Sends a cancel request and waits until the server has taken it (it closes the connection then). Interrupts
+/// are not raised.
+pub(super) fn request(peer: &Peer, pid: i32, key: i32, deadline: Instant) -> Result<(), WireError> {
+    let socket = Socket::open(&peer.address)?;
+    let connected = socket.connect(&peer.address).map_err(|error| failed(&text_of(&error)))?;
+    if !connected {
+        if wait::wait_quietly(&[socket.want(false, true)], deadline) == Wake::Deadline {
+            return Err(WireError::Deadline);
+        }
+        if let Ok(Some(error)) = socket.raw().take_error() {
+            return Err(failed(&text_of(&error)));
+        }
+    }
+    let mut link = Link::new(Transport::Plain(socket));
+    frontend::cancel_request(pid, key, &mut link.output);
+    loop {
+        link.flush()?;
+        match link.fill() {
+            Ok(Fill::End) | Err(_) => return Ok(()),
+            Ok(_) => {}
+        }
+        if wait::wait_quietly(&[link.want()], deadline) == Wake::Deadline {
+            return Err(WireError::Deadline);
+        }
+    }
+}
+
+fn failed(text: &str) -> WireError {
+    WireError::Broken(format!("could not send cancel request: {text}"))
+}
