@@ -47,24 +47,16 @@ pub fn connect(
         text::wire_encoding(),
         |template| appname::expand(template, &values),
     );
-    let session = dial(&keywords, login).map_err(|detail| {
+    let session = wire::connect(&keywords).map_err(|error| {
         Failure::new(
             SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
             format!("could not connect to server \"{}\"", server.name),
         )
-        .with_detail(detail)
+        .with_detail(error.to_string())
     })?;
-    let used_password = used_password(&session);
+    let used_password = session.used_password();
     login.check_after(used_password)?;
     setup::apply(&session)
         .map_err(|failure| failure.add_context(format!("server \"{}\"", server.name)))?;
     Ok((session, used_password))
-}
-
-fn dial(_keywords: &[(String, String)], _login: Login) -> Result<Session, String> {
-    Err("not yet".to_owned())
-}
-
-fn used_password(_session: &Session) -> bool {
-    false
 }

@@ -65,7 +65,7 @@ impl Authenticator<'_> {
                 self.finished = Some(self.bound);
                 Ok(false)
             }
-            7 | 8 | 9 => Err("GSSAPI and SSPI authentication are not supported".to_owned()),
+            7..=9 => Err("GSSAPI and SSPI authentication are not supported".to_owned()),
             other => Err(format!("authentication method {other} not supported")),
         }
     }

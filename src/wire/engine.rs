@@ -155,7 +155,7 @@ impl Engine {
         let Some(group) = self.groups.front_mut() else { return Err(unexpected(b'D')) };
         match group.steps.front() {
             Some(Step::Rows | Step::Query) => {}
-            Some(Step::Prefix) => return Ok(()),
+            Some(Step::Prefix | Step::CopyIn) => return Ok(()),
             _ => return Err(unexpected(b'D')),
         }
         let body = self.link.input.body(at);
@@ -323,7 +323,7 @@ impl Engine {
                 group.slot.borrow_mut().reply.tag =
                     if tag == b'C' { Body::new(body).string() } else { None };
             }
-            (Step::CopyIn, b'C' | b'I') => {}
+            (Step::CopyIn, b'C' | b'I' | b'T') => {}
             (Step::Query, b'T') => {
                 let columns = message::columns(body).ok_or_else(|| malformed(tag))?;
                 let reply = &mut group.slot.borrow_mut().reply;
@@ -336,7 +336,7 @@ impl Engine {
                 group.steps = VecDeque::from([Step::Query]);
             }
             // COPY where nobody asked for it: what comes out is dropped, what should go in is refused.
-            (Step::Query | Step::Rows | Step::Prefix, b'H' | b'd' | b'c') => {}
+            (Step::Query | Step::Rows | Step::Prefix | Step::CopyIn, b'H' | b'd' | b'c') => {}
             (Step::Query | Step::Rows | Step::Prefix, b'G') => {
                 let extended = !matches!(step, Step::Query);
                 let written = frontend::copy_fail(

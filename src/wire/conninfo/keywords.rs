@@ -50,6 +50,7 @@ const KEYWORDS: &[(&str, &str)] = &[
     ("sslsni", "PGSSLSNI"),
     ("target_session_attrs", "PGTARGETSESSIONATTRS"),
     ("tcp_user_timeout", ""),
+    ("user", "PGUSER"),
 ];
 
 /// Keywords whose wish cannot be met, and must not be passed over in silence.

@@ -75,6 +75,9 @@ fn environment_fills_in_and_options_win() {
         ("PGCONNECT_TIMEOUT", "1"),
         ("PGAPPNAME", ""),
     ];
+    let info = parse_in(&[("user", "u")], &[("PGUSER", "v")]).unwrap();
+    assert_eq!((info.user.as_str(), info.dbname.as_str()), ("u", "u"));
+    assert_eq!(parse_in(&[], &[("PGUSER", "v")]).unwrap().user, "v");
     let info = parse_in(&[("host", "x")], &env).unwrap();
     assert_eq!((info.hosts[0].host.as_str(), info.hosts[0].port), ("x", 7));
     assert_eq!(info.tls.mode, SslMode::Require);
