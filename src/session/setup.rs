@@ -8,13 +8,16 @@ use crate::error::Failure;
 use crate::wire::{Request, Session};
 
 /// Names are looked up in pg_catalog only (deparsed SQL has schemas), times and numbers are written without
-/// loss, strings as the standard has them.
+/// loss, amounts of money (inside composites; others travel in binary) without a country's signs, strings as the
+/// standard has them; xml is taken as it comes.
 const SETTINGS: &str = "SET search_path = pg_catalog; \
      SET timezone = 'GMT'; \
      SET datestyle = ISO; \
      SET intervalstyle = postgres; \
      SET extra_float_digits = 3; \
      SET bytea_output = hex; \
+     SET lc_monetary = 'C'; \
+     SET xmloption = content; \
      SET standard_conforming_strings = on";
 
 /// Sets up `session`; waits for the answer.
