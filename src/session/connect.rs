@@ -23,7 +23,7 @@ pub fn login(user: Oid, mapping: &Mapping) -> Login {
     }
 }
 
-/// A new session on `server`, logged in and set up; and whether the password was asked for.
+/// A new session on `server`, logged in, its settings queued; and whether the mapping's password was asked for.
 pub fn connect(
     server: &Server,
     mapping: &Mapping,
@@ -40,13 +40,16 @@ pub fn connect(
         pid: me.pid,
     };
     let application_name = settings::application_name().map(|name| text::from_c_str(&name));
-    let keywords = keywords::compose(
+    let mut keywords = keywords::compose(
         &server.connect,
         &mapping.connect,
         application_name.as_deref(),
         text::wire_encoding(),
         |template| appname::expand(template, &values),
     );
+    if !login.is_trusted() {
+        keywords::restrict(&mut keywords);
+    }
     let session = wire::connect(&keywords).map_err(|error| {
         Failure::new(
             SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
@@ -54,9 +57,9 @@ pub fn connect(
         )
         .with_detail(error.to_string())
     })?;
-    let used_password = session.used_password();
+    let used_password = session.used_password() && session.password_from_options();
     login.check_after(used_password)?;
-    setup::apply(&session)
-        .map_err(|failure| failure.add_context(format!("server \"{}\"", server.name)))?;
+    setup::queue(&session)
+        .map_err(|error| Failure::from(error).add_context(format!("server \"{}\"", server.name)))?;
     Ok((session, used_password))
 }

@@ -34,6 +34,15 @@ pub fn compose(
     out
 }
 
+/// Keeps the default client certificate of the operating-system user that runs this server from being shown.
+/// His password file needs no care: a user who must be restricted has given a password.
+pub fn restrict(keywords: &mut Vec<(String, String)>) {
+    let is_set = |wanted: &str| keywords.iter().any(|(name, _)| name == wanted);
+    if !is_set("sslcert") && !is_set("sslcertmode") {
+        keywords.push(("sslcertmode".to_owned(), "disable".to_owned()));
+    }
+}
+
 const APPLICATION_NAME: &str = "application_name";
 
 #[cfg(test)]
@@ -57,6 +66,16 @@ mod tests {
             ("client_encoding", "UTF8"),
         ]);
         assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn the_default_certificate_is_for_trusted_users() {
+        let mut plain = list(&[("user", "me")]);
+        restrict(&mut plain);
+        assert_eq!(plain, list(&[("user", "me"), ("sslcertmode", "disable")]));
+        let mut given = list(&[("sslcert", "x")]);
+        restrict(&mut given);
+        assert_eq!(given, list(&[("sslcert", "x")]));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Settings of a new session on another server, so that no value depends on that server's configuration.
 //!
-//! They are a request of their own, not sent together with the first transaction: a rollback of that
-//! transaction would take them back. Start-up parameters would cost no request, but connection poolers refuse
-//! them or, worse, ignore them.
+//! They travel with the first request, but in a group of their own: a rollback of the first transaction must not
+//! take them back. Start-up parameters would cost nothing at all, but connection poolers refuse them or, worse,
+//! ignore them.
+#![forbid(unsafe_code)]
 
-use crate::error::Failure;
-use crate::wire::{Request, Session};
+use crate::wire::{Session, WireError};
 
 /// Names are looked up in pg_catalog only (deparsed SQL has schemas), times and numbers are written without
 /// loss, amounts of money (inside composites; others travel in binary) without a country's signs, strings as the
@@ -20,9 +20,7 @@ const SETTINGS: &str = "SET search_path = pg_catalog; \
      SET xmloption = content; \
      SET standard_conforming_strings = on";
 
-/// Sets up `session`; waits for the answer.
-pub fn apply(session: &Session) -> Result<(), Failure> {
-    session.run(Request::Simple(SETTINGS)).map(drop).map_err(|error| {
-        Failure::from(error).add_context(format!("remote SQL command: {SETTINGS}"))
-    })
+/// Sets up `session`, without waiting.
+pub fn queue(session: &Session) -> Result<(), WireError> {
+    session.set_up(SETTINGS)
 }
