@@ -35,6 +35,9 @@ cluster_begin() {
         cat "$WORK/initdb.log" >&2
         die "initdb failed"
     }
+    # For tests of passwords; everybody else is trusted.
+    as_server sed -i '1i host all regress_scram all scram-sha-256' \
+        "$WORK/data/template/pg_hba.conf"
 }
 
 cluster_end() {
