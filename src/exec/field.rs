@@ -8,7 +8,9 @@ use crate::error::{Failure, SqlState};
 use crate::pg::memory::ContextGuard;
 use crate::pg::text;
 use crate::pg::transmission::{Transmission, WireEncoding, wire_to_server};
-use crate::pg::typeio::{self, ContextLine, Domain, Input, Output, Receive, element_type};
+use crate::pg::typeio::{
+    self, ContextLine, Domain, Input, Output, Receive, element_type, type_kind,
+};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::c_char;
 
@@ -46,8 +48,8 @@ pub struct Fieldwise {
     domain: Option<Domain>,
     /// Whether binary is asked for.
     pub binary: bool,
-    /// Whether values may hold xml.
-    xml: bool,
+    /// Whether values are, or may hold, xml or money: settings change how these are read.
+    particular: bool,
     how: Option<How>,
     input: Option<Input>,
     place: String,
@@ -75,9 +77,7 @@ impl Fieldwise {
             base_typmod,
             domain: (base_oid != declared).then(|| Domain::new(declared, owner)),
             binary: kinds::binary_safe(base, element_type) && !kinds::prefers_text(base),
-            xml: kinds::text_form(base, element_type) == TextForm::Unknown
-                || base == oid::XML
-                || element_type(base) == oid::XML,
+            particular: kinds::is_particular(base, element_type, type_kind),
             how: None,
             input: None,
             // SAFETY: the caller vouches for `owner`.
@@ -280,7 +280,7 @@ impl Fieldwise {
                 Some(input) => input,
                 None => *self.input.insert(Input::lookup(self.declared, self.typmod, self.owner)),
             };
-            let settings = if self.xml { Transmission::xml_content() } else { None };
+            let settings = if self.particular { Transmission::input() } else { None };
             let value = input.call(text);
             drop(settings);
             value

@@ -167,6 +167,19 @@ pub fn carries_text(type_oid: u32, element: impl Fn(u32) -> u32) -> bool {
     scalar(type_oid) || scalar(element(type_oid))
 }
 
+/// Whether values are, or may hold, xml or money. `kind` gives the typtype of a type or its elements.
+pub fn is_particular(
+    type_oid: u32,
+    element: impl Fn(u32) -> u32,
+    kind: impl Fn(u32) -> u8,
+) -> bool {
+    let scalar = |t| matches!(t, oid::XML | oid::MONEY);
+    scalar(type_oid)
+        || scalar(element(type_oid))
+        // Not a base type, not an enum: there is something inside.
+        || text_form(type_oid, element) == TextForm::Unknown && !matches!(kind(type_oid), b'b' | b'e')
+}
+
 /// What changes the text form of a type; each includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum TextForm {
@@ -262,6 +275,17 @@ mod tests {
         assert!(carries_text(oid::TSVECTOR, element));
         assert!(!carries_text(1007, element));
         assert!(!carries_text(oid::BYTEA, element));
+    }
+
+    #[test]
+    fn particular() {
+        let kind = |t| if t == 30000 { b'c' } else { b'b' };
+        for yes in [oid::XML, oid::MONEY, 30000] {
+            assert!(is_particular(yes, element, kind), "{yes}");
+        }
+        for no in [oid::INT4, oid::TEXT, 1007, 20001, 30001] {
+            assert!(!is_particular(no, element, kind), "{no}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::kinds::{self, Native, TextForm};
 use crate::error::Failure;
 use crate::pg::memory::{self, ContextGuard};
 use crate::pg::transmission::{Transmission, WireEncoding, server_to_wire};
-use crate::pg::typeio::{self, Output, Send, element_type};
+use crate::pg::typeio::{self, Output, Send, element_type, type_kind};
 use crate::wire::Params;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::CStr;
@@ -67,7 +67,7 @@ impl ParamEncoder {
                     base,
                     native: kinds::native(base),
                     binary: declared && goes_binary(base),
-                    form: if is_enum(base) {
+                    form: if type_kind(base) == pg_sys::TYPTYPE_ENUM {
                         TextForm::Plain
                     } else {
                         kinds::text_form(base, element_type)
@@ -220,11 +220,6 @@ fn settings_for(form: TextForm) -> Option<Transmission> {
         TextForm::Styled | TextForm::Zoned => Transmission::styles(),
         TextForm::Unknown => Some(Transmission::local()),
     }
-}
-
-fn is_enum(type_oid: u32) -> bool {
-    // SAFETY: a syscache look-up.
-    unsafe { pg_sys::get_typtype(Oid::from(type_oid)) == pg_sys::TYPTYPE_ENUM as i8 }
 }
 
 /// Appends the binary form; false for a type that its send function must encode.

@@ -53,12 +53,17 @@ impl Transmission {
         ])
     }
 
-    /// For input of what may hold xml: whatever the other server has stored is read.
-    pub fn xml_content() -> Option<Transmission> {
+    /// For input of values that may hold xml or money as the remote session shows them; nothing to do while the
+    /// session reads them so anyway.
+    pub fn input() -> Option<Transmission> {
         const XMLOPTION_CONTENT: i32 = 1;
-        // SAFETY: reads a backend global.
-        let plain = unsafe { raw::xmloption == XMLOPTION_CONTENT };
-        (!plain).then(|| Transmission::with(&[(c"xmloption", c"content")]))
+        // SAFETY: reads backend globals; lc_monetary is a string or NULL.
+        let plain = unsafe {
+            raw::xmloption == XMLOPTION_CONTENT
+                && !raw::locale_monetary.is_null()
+                && matches!(CStr::from_ptr(raw::locale_monetary).to_bytes(), b"C" | b"POSIX")
+        };
+        (!plain).then(|| Transmission::with(&[(c"xmloption", c"content"), (c"lc_monetary", c"C")]))
     }
 
     fn with(settings: &[(&'static CStr, &'static CStr)]) -> Transmission {

@@ -210,6 +210,14 @@ pub fn element_type(type_oid: u32) -> u32 {
     unsafe { pg_sys::get_element_type(Oid::from(type_oid)).to_u32() }
 }
 
+/// What may be inside a value of a type: the kind of the type (`pg_type.typtype`), for arrays of their elements.
+pub fn type_kind(type_oid: u32) -> u8 {
+    let element = element_type(type_oid);
+    let scalar = if element == 0 { type_oid } else { element };
+    // SAFETY: a syscache look-up that gives NUL for what it does not know.
+    unsafe { pg_sys::get_typtype(Oid::from(scalar)) as u8 }
+}
+
 /// The contents of a varlena that is not toasted or compressed.
 ///
 /// # Safety
