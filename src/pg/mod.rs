@@ -21,3 +21,4 @@ pub mod text;
 pub mod transmission;
 pub mod typeio;
 pub mod wait;
+pub mod xact;

@@ -1,0 +1,251 @@
+//! How remote transactions and savepoints end.
+//!
+//! Statements go to all participants before the first answer is awaited, unless `parallel_commit` or
+//! `parallel_abort` is off. Nothing here raises while rolling back: a participant that cannot be rolled back
+//! loses its connection, and the remote server rolls back by itself.
+
+use super::participant::Participant;
+use super::{registry, statement};
+use crate::error::{Failure, SqlState};
+use crate::pg::{guard, wait, xact};
+use crate::session;
+use crate::wire::{Request, Status, Ticket, WireError};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How long rolling back may take on all participants together.
+const ABORT_DEADLINE: Duration = Duration::from_secs(30);
+/// How long requests may go on by themselves before a rollback to a savepoint cancels them: those of an outer
+/// cursor would be lost.
+const GRACE: Duration = Duration::from_millis(100);
+
+type List = [Rc<Participant>];
+
+/// Commits every remote transaction (PRE_COMMIT: an error still rolls everything back that has not committed).
+pub fn commit(participants: &List) -> Result<(), Failure> {
+    let (writers, readers): (Vec<_>, Vec<_>) =
+        participants.iter().cloned().partition(|p| p.has_written());
+    for writer in &writers {
+        writer.check_usable()?;
+    }
+    // A SERIALIZABLE reader may be refused its COMMIT, and then what it read may be wrong.
+    if xact::is_serializable() {
+        for reader in &readers {
+            reader.check_usable()?;
+        }
+        run_commit(&readers)?;
+    } else {
+        send_commit(&readers);
+    }
+    run_commit(&writers)?;
+    for participant in participants {
+        release(participant, !participant.is_lost());
+    }
+    Ok(())
+}
+
+/// Sends COMMIT to participants that only read, and does not wait: nothing depends on the answer.
+fn send_commit(readers: &List) {
+    for reader in readers.iter().filter(|p| p.is_open()) {
+        match reader.session().submit(Request::Simple(statement::COMMIT)) {
+            Ok(_) => reader.end(),
+            Err(error) => reader.lose(error.to_string()),
+        }
+    }
+}
+
+/// Commits and waits for every answer.
+fn run_commit(participants: &List) -> Result<(), Failure> {
+    let mut sent: Vec<(&Rc<Participant>, Ticket)> = Vec::new();
+    let mut outcome = Ok(());
+    for participant in participants.iter().filter(|p| p.is_open()) {
+        let submitted = participant
+            .session()
+            .submit(Request::Simple(statement::COMMIT))
+            .map_err(|error| in_doubt(participant, error));
+        match submitted {
+            Ok(ticket) => sent.push((participant, ticket)),
+            Err(failure) => {
+                outcome = outcome.and(Err(failure));
+                break;
+            }
+        }
+        if !participant.connection().server.parallel_commit {
+            outcome = outcome.and(await_commits(&mut sent));
+            if outcome.is_err() {
+                break;
+            }
+        }
+    }
+    // All answers are taken, also after an error: what has committed needs no rollback.
+    let rest = await_commits(&mut sent);
+    outcome.and(rest)
+}
+
+fn await_commits(sent: &mut Vec<(&Rc<Participant>, Ticket)>) -> Result<(), Failure> {
+    let mut outcome = Ok(());
+    for (participant, ticket) in sent.drain(..) {
+        let result = match participant.session().wait(ticket, None) {
+            Ok(reply) if reply.tag.as_deref() == Some(statement::COMMIT_TAG) => {
+                participant.end();
+                Ok(())
+            }
+            Ok(_) => Err(Failure::new(
+                SqlState::TRANSACTION_ROLLBACK,
+                "the remote transaction was rolled back because of an earlier error",
+            )
+            .add_context(format!("server \"{}\"", participant.server_name()))),
+            Err(error) => Err(in_doubt(participant, error)),
+        };
+        outcome = outcome.and(result);
+    }
+    outcome
+}
+
+/// The failure of a COMMIT: when the connection went away nobody knows whether it was carried out.
+fn in_doubt(participant: &Participant, error: WireError) -> Failure {
+    let lost = error.is_fatal();
+    let mut failure = participant.fail(error, Some(statement::COMMIT));
+    if lost {
+        let fields = failure.fields_mut();
+        let reason = std::mem::take(&mut fields.message);
+        fields.sqlstate = SqlState::TRANSACTION_RESOLUTION_UNKNOWN;
+        fields.message = format!(
+            "connection to server \"{}\" was lost during COMMIT: {reason}",
+            participant.server_name()
+        );
+        fields.hint = Some(
+            "The remote transaction may or may not have been committed; look before trying again."
+                .to_owned(),
+        );
+    }
+    failure
+}
+
+/// Rolls every remote transaction back. Never fails: what cannot be rolled back is disconnected.
+pub fn rollback(participants: &List) {
+    let deadline = Instant::now() + ABORT_DEADLINE;
+    stop_requests(participants, deadline);
+    run_quietly(participants, deadline, |participant| {
+        participant.is_open().then(|| statement::ROLLBACK.to_owned())
+    });
+    for participant in participants {
+        // One that is not open had nothing to roll back, or has ended already.
+        let clean = !participant.is_open() || participant.session().status() == Status::Idle;
+        release(participant, clean && !participant.is_lost());
+    }
+}
+
+/// Rolls the subtransaction at `level` back on every participant. A participant whose connection is lost stays
+/// listed, so that the transaction cannot commit without it, unless all its work belonged to that subtransaction.
+pub fn rollback_level(participants: &List, level: u32) {
+    let deadline = Instant::now() + ABORT_DEADLINE;
+    let affected: Vec<_> = participants
+        .iter()
+        .filter(|p| p.is_open() && p.nesting().borrow().reaches(level))
+        .cloned()
+        .collect();
+    let outcome = guard::catch(|| {
+        drain(&affected, Instant::now() + GRACE);
+        stop_requests(&affected, deadline);
+        run_quietly(&affected, deadline, |participant| {
+            participant.nesting().borrow_mut().abort_level(level)
+        });
+        Ok(())
+    });
+    if outcome.is_err() {
+        // Work that was not rolled back for certain must never be committed.
+        for participant in &affected {
+            participant.lose("a subtransaction could not be rolled back".to_owned());
+        }
+    }
+    for participant in participants {
+        if participant.is_lost() && participant.nesting().borrow().is_confined_to(level) {
+            registry::remove(participant);
+            release(participant, false);
+        }
+    }
+}
+
+/// Lets requests finish by themselves until `deadline`.
+fn drain(participants: &List, deadline: Instant) {
+    for participant in participants {
+        guarded(participant, || {
+            let session = participant.session();
+            loop {
+                session.pump()?;
+                if session.outstanding() == 0
+                    || wait::wait(&[session.want()], Some(deadline)) == wait::Wake::Deadline
+                {
+                    return Ok(());
+                }
+            }
+        });
+    }
+}
+
+/// Cancels what is still running, so that the connections take statements again.
+fn stop_requests(participants: &List, deadline: Instant) {
+    for participant in participants.iter().filter(|p| p.is_open()) {
+        let session = participant.session();
+        if session.outstanding() == 0 {
+            continue;
+        }
+        guarded(participant, || session.cancel_and_drain(deadline));
+    }
+}
+
+/// Sends each participant its statement and waits for all; whoever fails is disconnected.
+fn run_quietly(
+    participants: &List,
+    deadline: Instant,
+    mut statement: impl FnMut(&Participant) -> Option<String>,
+) {
+    let mut sent: Vec<(&Rc<Participant>, Ticket)> = Vec::new();
+    for participant in participants {
+        let Some(sql) = statement(participant) else { continue };
+        if participant.is_lost() {
+            continue;
+        }
+        guarded(participant, || {
+            sent.push((participant, participant.session().submit(Request::Simple(&sql))?));
+            Ok(())
+        });
+        if !participant.connection().server.parallel_abort {
+            await_quietly(&mut sent, deadline);
+        }
+    }
+    await_quietly(&mut sent, deadline);
+}
+
+fn await_quietly(sent: &mut Vec<(&Rc<Participant>, Ticket)>, deadline: Instant) {
+    for (participant, ticket) in sent.drain(..) {
+        guarded(participant, || participant.session().wait(ticket, Some(deadline)).map(drop));
+    }
+}
+
+/// Runs one step of a rollback: an error or panic costs the connection, and a WARNING when the server is still
+/// there.
+fn guarded(participant: &Participant, step: impl FnOnce() -> Result<(), WireError>) {
+    let outcome = guard::catch(|| Ok(step()));
+    let failure = match outcome {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => {
+            let worth_telling = !error.is_fatal();
+            let failure = participant.fail(error, None);
+            worth_telling.then_some(failure)
+        }
+        Err(failure) => Some(failure),
+    };
+    participant.lose("it could not be rolled back".to_owned());
+    if let Some(failure) = failure {
+        xact::quietly(|| Err(failure));
+    }
+}
+
+/// Gives the connection back to the cache, or closes it.
+fn release(participant: &Participant, keep: bool) {
+    let connection = participant.connection();
+    connection.in_transaction.set(false);
+    session::cache::finish(connection.key, keep);
+}

@@ -1,0 +1,294 @@
+//! One remote server's part in the running local transaction.
+//!
+//! A participant owns no socket: it knows which connection is used, how deep its remote transaction is nested,
+//! whether anything was written, and whether the connection was lost. A connection that turns out to be dead
+//! before the remote transaction's first answer is replaced once, unseen by the caller.
+
+use super::nesting::{Nesting, Stamp};
+use super::registry;
+use super::retry;
+use super::statement::Mode;
+use crate::error::{Failure, SqlState};
+use crate::pg::wait;
+use crate::pg::xact;
+use crate::session::{self, Connection};
+use crate::wire::{Reply, Request, Session, Ticket, WireError};
+use pgrx::pg_sys::Oid;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use std::time::Instant;
+
+/// One remote server's part in the running local transaction.
+pub struct Participant {
+    connection: Rc<Connection>,
+    /// The connection that replaced the first one.
+    replacement: OnceCell<Rc<Connection>>,
+    /// The user the connection was asked for.
+    user: Oid,
+    nesting: RefCell<Nesting>,
+    written: Cell<bool>,
+    /// What happened to the connection, once it is of no use any more in this transaction.
+    lost: RefCell<Option<String>>,
+    /// The one request sent so far, while it may be sent again.
+    first: RefCell<Option<retry::Copy>>,
+    /// Portals nobody reads any more, closed with the next request.
+    unread: RefCell<Vec<String>>,
+}
+
+impl Participant {
+    pub(super) fn new(connection: Rc<Connection>, user: Oid) -> Participant {
+        Participant {
+            connection,
+            replacement: OnceCell::new(),
+            user,
+            nesting: RefCell::default(),
+            written: Cell::new(false),
+            lost: RefCell::default(),
+            first: RefCell::default(),
+            unread: RefCell::default(),
+        }
+    }
+
+    /// The connection in use. It may change up to the first answer, so it is to be asked for each time.
+    pub fn connection(&self) -> &Rc<Connection> {
+        self.replacement.get().unwrap_or(&self.connection)
+    }
+
+    /// The session of [`Participant::connection`].
+    pub fn session(&self) -> &Session {
+        &self.connection().session
+    }
+
+    /// The foreign server's OID.
+    pub fn server(&self) -> Oid {
+        self.connection().server.oid
+    }
+
+    /// The foreign server's name.
+    pub fn server_name(&self) -> &str {
+        &self.connection().server.name
+    }
+
+    pub(super) fn user(&self) -> Oid {
+        self.user
+    }
+
+    /// To be called BEFORE anything is sent that may change data or lock rows.
+    pub fn mark_written(&self) {
+        self.written.set(true);
+    }
+
+    /// Whether [`Participant::mark_written`] was called.
+    pub fn has_written(&self) -> bool {
+        self.written.get()
+    }
+
+    /// Queues `request`, preceded by what brings the remote transaction to the local nesting level, and writes
+    /// what the socket takes. Does not wait for the answer.
+    pub fn submit(&self, request: Request<'_>) -> Result<Ticket, Failure> {
+        self.check_usable()?;
+        if !self.nesting.borrow().begun() {
+            return self.submit_first(request);
+        }
+        self.first.take();
+        if self.nesting.borrow().would_nest(xact::nest_level()) {
+            self.settle()?;
+        }
+        self.close_unread()?;
+        self.enter();
+        self.session().submit(request).map_err(|error| self.fail(error, None))
+    }
+
+    /// The first request: the connection may be replaced until it is answered.
+    fn submit_first(&self, request: Request<'_>) -> Result<Ticket, Failure> {
+        let copy = retry::Copy::of(&request);
+        if copy.is_none() && self.session().is_dead() {
+            self.replace()?;
+        }
+        self.enter();
+        match self.session().submit(request) {
+            Ok(ticket) => {
+                self.first.replace(copy);
+                Ok(ticket)
+            }
+            Err(error) => match copy {
+                Some(copy) if error.is_fatal() => self.submit_again(&copy),
+                _ => Err(self.fail(error, None)),
+            },
+        }
+    }
+
+    /// Sends the first request once more, on a new connection.
+    fn submit_again(&self, copy: &retry::Copy) -> Result<Ticket, Failure> {
+        self.replace()?;
+        self.enter();
+        self.session().submit(copy.request()).map_err(|error| self.fail(error, None))
+    }
+
+    /// Waits for the answer. `sql` is for the error's CONTEXT.
+    pub fn wait(&self, ticket: Ticket, sql: &str) -> Result<Reply, Failure> {
+        let error = match self.session().wait(ticket, None) {
+            Ok(reply) => {
+                self.first.take();
+                return Ok(reply);
+            }
+            Err(error) => error,
+        };
+        match self.first.take() {
+            Some(copy) if error.is_fatal() => {
+                let ticket = self.submit_again(&copy)?;
+                self.session().wait(ticket, None).map_err(|error| self.fail(error, Some(sql)))
+            }
+            _ => Err(self.fail(error, Some(sql))),
+        }
+    }
+
+    /// [`Participant::submit`] and [`Participant::wait`].
+    pub fn run(&self, request: Request<'_>, sql: &str) -> Result<Reply, Failure> {
+        let ticket = self.submit(request).map_err(|failure| remote_sql(failure, sql))?;
+        self.wait(ticket, sql)
+    }
+
+    /// Reads and writes what can be done without waiting, and tells whether [`Participant::wait`] would come back
+    /// at once, be it with an error.
+    pub fn is_ready(&self, ticket: &Ticket) -> bool {
+        self.session().pump().is_err() || self.session().is_complete(ticket)
+    }
+
+    /// Closes a portal with the next request, if there is one: the end of the transaction closes all.
+    pub fn close_portal(&self, portal: &str) {
+        if !portal.is_empty() && self.lost.borrow().is_none() {
+            self.unread.borrow_mut().push(portal.to_owned());
+        }
+    }
+
+    /// The present moment of the remote transaction, to be kept with a portal: taken right after submitting the
+    /// request that opens it.
+    pub fn stamp(&self) -> Stamp {
+        self.nesting.borrow_mut().stamp()
+    }
+
+    /// Whether what was opened at `stamp` is still there, or was rolled back with a subtransaction.
+    pub fn lives(&self, stamp: Stamp) -> bool {
+        self.lost.borrow().is_none() && self.nesting.borrow().lives(stamp)
+    }
+
+    /// The failure for an error of this participant's connection: with the remote statement and the server in
+    /// its CONTEXT. Notes when the connection is gone.
+    pub fn fail(&self, error: WireError, sql: Option<&str>) -> Failure {
+        if error.is_fatal() {
+            self.lose(error.to_string());
+        }
+        let mut failure = error.to_failure();
+        if let Some(sql) = sql {
+            failure = remote_sql(failure, sql);
+        }
+        failure.add_context(format!("server \"{}\"", self.server_name()))
+    }
+
+    /// Notes that the connection must not be used any more.
+    pub(super) fn lose(&self, reason: String) {
+        self.lost.borrow_mut().get_or_insert(reason);
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.borrow().is_some()
+    }
+
+    /// An error when the connection was lost earlier in this transaction.
+    pub(super) fn check_usable(&self) -> Result<(), Failure> {
+        match &*self.lost.borrow() {
+            None => Ok(()),
+            Some(reason) => Err(Failure::new(
+                SqlState::CONNECTION_FAILURE,
+                format!("connection to server \"{}\" was lost", self.server_name()),
+            )
+            .with_detail(reason.clone())),
+        }
+    }
+
+    pub(super) fn nesting(&self) -> &RefCell<Nesting> {
+        &self.nesting
+    }
+
+    /// Whether there is a remote transaction to end.
+    pub(super) fn is_open(&self) -> bool {
+        self.nesting.borrow().begun() && !self.is_lost()
+    }
+
+    /// Notes that the remote transaction has ended (or its end is on its way and nobody waits for it).
+    pub(super) fn end(&self) {
+        self.nesting.take();
+        self.first.take();
+        self.unread.take();
+    }
+
+    /// Queues what brings the remote transaction to the local nesting level.
+    fn enter(&self) {
+        let level = xact::nest_level();
+        let mode = Mode {
+            serializable: xact::is_serializable(),
+            read_only: registry::top_is_read_only(level),
+            deferrable: xact::is_deferrable(),
+        };
+        let statements = self.nesting.borrow_mut().enter(level, mode);
+        for sql in &statements {
+            self.session().push_prefix(sql);
+        }
+    }
+
+    /// Takes a new connection in place of one that died before the remote transaction's first answer.
+    fn replace(&self) -> Result<(), Failure> {
+        let old = self.connection();
+        if self.replacement.get().is_some() {
+            self.lose("the connection was lost twice".to_owned());
+            return self.check_usable();
+        }
+        let server = old.server.oid;
+        old.in_transaction.set(false);
+        session::cache::finish(old.key, false);
+        self.nesting.borrow_mut().restart();
+        // Until the new one is there, nothing can be sent.
+        self.lose("the server could not be reached again".to_owned());
+        let new = session::cache::acquire(server, self.user, false)?;
+        new.in_transaction.set(true);
+        let _ = self.replacement.set(new);
+        self.lost.take();
+        Ok(())
+    }
+
+    /// Waits until everything sent so far is answered: what follows may be cancelled and rolled back alone.
+    fn settle(&self) -> Result<(), Failure> {
+        let session = self.session();
+        loop {
+            session.pump().map_err(|error| self.fail(error, None))?;
+            if session.outstanding() == 0 {
+                return Ok(());
+            }
+            wait::wait(&[session.want()], None);
+        }
+    }
+
+    fn close_unread(&self) -> Result<(), Failure> {
+        for portal in self.unread.take() {
+            self.session()
+                .submit(Request::ClosePortal(&portal))
+                .map_err(|error| self.fail(error, None))?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until at least one of the tickets is complete. A lost connection counts as complete: waiting for its
+/// ticket gives the error, or the answer of a second attempt.
+pub fn wait_any(of: &[(&Participant, &Ticket)], deadline: Option<Instant>) -> Result<(), Failure> {
+    let tickets: Vec<_> = of.iter().map(|(p, ticket)| (p.session(), *ticket)).collect();
+    match Session::wait_any(&tickets, deadline) {
+        Err(error) if !error.is_fatal() => Err(error.to_failure()),
+        _ => Ok(()),
+    }
+}
+
+fn remote_sql(failure: Failure, sql: &str) -> Failure {
+    failure.add_context(format!("remote SQL command: {sql}"))
+}

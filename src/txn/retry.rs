@@ -1,0 +1,73 @@
+//! A copy of the first request of a remote transaction, so that it can be sent again on another connection.
+//!
+//! Until its first answer has come nothing depends on a remote transaction: it was sent together with its
+//! START TRANSACTION, so whatever the lost connection's server did is rolled back, and sending it again is safe.
+#![forbid(unsafe_code)]
+
+use crate::wire::{Formats, Params, Request};
+
+/// Parameters larger than this are not copied; losing the connection is then an error.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// An owned [`Request`].
+pub enum Copy {
+    /// See [`Request::Simple`].
+    Simple(String),
+    /// See [`Request::Execute`].
+    #[allow(missing_docs)]
+    Execute {
+        sql: String,
+        param_types: Vec<u32>,
+        params: Params,
+        formats: Formats,
+        portal: String,
+        max_rows: u32,
+    },
+    /// See [`Request::Prepare`].
+    #[allow(missing_docs)]
+    Prepare { sql: String, param_types: Vec<u32> },
+}
+
+impl Copy {
+    /// A copy of `request`; `None` where sending it again makes no sense.
+    pub fn of(request: &Request<'_>) -> Option<Copy> {
+        Some(match request {
+            Request::Simple(sql) => Copy::Simple((*sql).to_owned()),
+            Request::Execute { sql, param_types, params, formats, portal, max_rows } => {
+                if params.buffer.len() > MOST_BYTES {
+                    return None;
+                }
+                Copy::Execute {
+                    sql: (*sql).to_owned(),
+                    param_types: param_types.to_vec(),
+                    params: (*params).clone(),
+                    formats: formats.clone(),
+                    portal: (*portal).to_owned(),
+                    max_rows: *max_rows,
+                }
+            }
+            Request::Prepare { sql, param_types } => {
+                Copy::Prepare { sql: (*sql).to_owned(), param_types: param_types.to_vec() }
+            }
+            Request::Fetch { .. } | Request::ClosePortal(_) | Request::CopyIn(_) => return None,
+        })
+    }
+
+    /// The request to send again.
+    pub fn request(&self) -> Request<'_> {
+        match self {
+            Copy::Simple(sql) => Request::Simple(sql),
+            Copy::Execute { sql, param_types, params, formats, portal, max_rows } => {
+                Request::Execute {
+                    sql,
+                    param_types,
+                    params,
+                    formats: formats.clone(),
+                    portal,
+                    max_rows: *max_rows,
+                }
+            }
+            Copy::Prepare { sql, param_types } => Request::Prepare { sql, param_types },
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The only spelling of the statements that begin, nest and end remote transactions.
+#![forbid(unsafe_code)]
+
+use std::fmt::Write as _;
+
+/// The characteristics of the local transaction that a remote one takes over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Mode {
+    /// The local isolation level is SERIALIZABLE.
+    pub serializable: bool,
+    /// The local transaction is READ ONLY.
+    pub read_only: bool,
+    /// The local transaction is DEFERRABLE.
+    pub deferrable: bool,
+}
+
+/// What begins a remote transaction.
+///
+/// At least REPEATABLE READ: one local statement may become several remote ones (two scans of a join), and all
+/// must see the same state. DEFERRABLE has a meaning only together with SERIALIZABLE READ ONLY.
+pub fn begin(mode: Mode) -> String {
+    let level = if mode.serializable { "SERIALIZABLE" } else { "REPEATABLE READ" };
+    let mut sql = format!("START TRANSACTION ISOLATION LEVEL {level}");
+    if mode.read_only {
+        sql.push_str(" READ ONLY");
+        if mode.serializable && mode.deferrable {
+            sql.push_str(" DEFERRABLE");
+        }
+    }
+    sql
+}
+
+/// The remote savepoint that stands for the subtransaction at `level` (the top transaction is level 1).
+pub fn savepoint(level: u32) -> String {
+    format!("SAVEPOINT s{level}")
+}
+
+/// Ends the savepoint of `level` and all above it, keeping what was done.
+pub fn release(level: u32) -> String {
+    format!("RELEASE SAVEPOINT s{level}")
+}
+
+/// Undoes what was done since the savepoint of `level`, and ends it.
+pub fn rollback_to(level: u32) -> String {
+    let mut sql = format!("ROLLBACK TO SAVEPOINT s{level}");
+    // Writing to a String cannot fail.
+    let _ = write!(sql, "; RELEASE SAVEPOINT s{level}");
+    sql
+}
+
+/// Ends a remote transaction, keeping what it did.
+pub const COMMIT: &str = "COMMIT TRANSACTION";
+/// Ends a remote transaction, undoing what it did.
+pub const ROLLBACK: &str = "ROLLBACK TRANSACTION";
+
+/// The command tag of a COMMIT that did commit: one in a failed transaction answers `ROLLBACK`, without an error.
+pub const COMMIT_TAG: &str = "COMMIT";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn begin_follows_the_mode() {
+        let mode =
+            |serializable, read_only, deferrable| Mode { serializable, read_only, deferrable };
+        let common = "START TRANSACTION ISOLATION LEVEL";
+        assert_eq!(begin(mode(false, false, false)), format!("{common} REPEATABLE READ"));
+        assert_eq!(begin(mode(false, false, true)), format!("{common} REPEATABLE READ"));
+        assert_eq!(begin(mode(false, true, true)), format!("{common} REPEATABLE READ READ ONLY"));
+        assert_eq!(begin(mode(true, false, true)), format!("{common} SERIALIZABLE"));
+        assert_eq!(
+            begin(mode(true, true, true)),
+            format!("{common} SERIALIZABLE READ ONLY DEFERRABLE")
+        );
+    }
+
+    #[test]
+    fn savepoints_are_named_by_level() {
+        assert_eq!(savepoint(2), "SAVEPOINT s2");
+        assert_eq!(release(3), "RELEASE SAVEPOINT s3");
+        assert_eq!(rollback_to(2), "ROLLBACK TO SAVEPOINT s2; RELEASE SAVEPOINT s2");
+    }
+}
