@@ -19,6 +19,9 @@ const ABORT_DEADLINE: Duration = Duration::from_secs(30);
 /// cursor would be lost.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// How long one participant may take to obey a cancel request before the others have their turn.
+const CANCEL_FIRST_PASS: Duration = Duration::from_secs(1);
+
 type List = [Rc<Participant>];
 
 /// Commits every remote transaction (PRE_COMMIT: an error still rolls everything back that has not committed).
@@ -184,14 +187,28 @@ fn drain(participants: &List, deadline: Instant) {
     }
 }
 
-/// Cancels what is still running, so that the connections take statements again.
+/// Cancels what is still running, so that the connections take statements again. A first, short pass lets none
+/// wait for another that hangs.
 fn stop_requests(participants: &List, deadline: Instant) {
-    for participant in participants.iter().filter(|p| p.is_open()) {
-        let session = participant.session();
-        if session.outstanding() == 0 {
-            continue;
-        }
-        guarded(participant, || session.cancel_and_drain(deadline));
+    let busy: Vec<_> =
+        participants.iter().filter(|p| p.is_open() && p.session().outstanding() > 0).collect();
+    let soon = Instant::now() + CANCEL_FIRST_PASS;
+    let slow: Vec<_> = busy
+        .into_iter()
+        .filter(|participant| {
+            let mut in_time = true;
+            guarded(participant, || match participant.session().cancel_and_drain(soon) {
+                Err(WireError::Deadline) => {
+                    in_time = false;
+                    Ok(())
+                }
+                other => other,
+            });
+            !in_time
+        })
+        .collect();
+    for participant in slow {
+        guarded(participant, || participant.session().cancel_and_drain(deadline));
     }
 }
 

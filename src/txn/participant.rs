@@ -18,6 +18,9 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
+/// Portal names of a connection that are passed over, at most, when it takes another one's place.
+const MOST_PORTALS: u32 = 10_000_000;
+
 /// One remote server's part in the running local transaction.
 pub struct Participant {
     connection: Rc<Connection>,
@@ -121,6 +124,10 @@ impl Participant {
     /// Sends the first request once more, on a new connection.
     fn submit_again(&self, copy: &retry::Copy) -> Result<Ticket, Failure> {
         self.replace()?;
+        if let Some(portal) = copy.portal() {
+            // The caller goes on using this name: it must not be given out again.
+            (0..MOST_PORTALS).find(|_| self.session().new_portal_name() == portal);
+        }
         self.enter();
         self.session().submit(copy.request()).map_err(|error| self.fail(error, None))
     }

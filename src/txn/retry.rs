@@ -53,6 +53,14 @@ impl Copy {
         })
     }
 
+    /// The named portal it opens.
+    pub fn portal(&self) -> Option<&str> {
+        match self {
+            Copy::Execute { portal, .. } if !portal.is_empty() => Some(portal),
+            _ => None,
+        }
+    }
+
     /// The request to send again.
     pub fn request(&self) -> Request<'_> {
         match self {
