@@ -4,7 +4,7 @@
 //! shard on behalf of a local transaction goes through it. The remote transaction begins with the first
 //! request, in the same round trip; savepoints follow the local subtransactions; the end comes from the
 //! transaction callbacks, which register themselves.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod callback;
 mod ending;
