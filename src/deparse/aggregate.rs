@@ -8,7 +8,7 @@ use super::not_shipped::NotShipped;
 use super::order_limit::{SortKey, check_sort_operator};
 use super::safety::Judge;
 use super::writer::Writer;
-use super::{catalog, literal};
+use super::{catalog, indifferent, literal};
 use crate::error::Failure;
 use crate::pg::node;
 use pgrx::pg_sys::{self, Aggref, Expr, Node, SortGroupClause, TargetEntry};
@@ -39,7 +39,11 @@ impl Judge<'_> {
             }
             let filter = self.check(call.aggfilter.cast(), None)?;
             inputs.merge(filter);
-            inputs.require_input(call.inputcollid)?;
+            if indifferent::aggregate(call.aggfnoid) && call.aggorder.is_null() {
+                inputs.require_any_input(call.inputcollid)?;
+            } else {
+                inputs.require_input(call.inputcollid)?;
+            }
             Ok(inputs.result(call.aggcollid))
         }
     }

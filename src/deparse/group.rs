@@ -5,7 +5,7 @@ use super::not_shipped::NotShipped;
 use super::writer::Writer;
 use crate::error::Failure;
 use crate::pg::node;
-use pgrx::pg_sys::{self, GroupingSet, Query, SortGroupClause, TargetEntry};
+use pgrx::pg_sys::{self, GroupingSet, Node, NodeTag, Query, SortGroupClause, TargetEntry};
 
 /// GROUP BY.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,9 @@ impl GroupBy {
             let query = &*query;
             if !query.groupingSets.is_null() {
                 let items = sets(query.groupingSets, tlist)?;
+                if items.iter().all(|item| matches!(item, Set::Columns(_))) {
+                    return Ok(GroupBy::Sets { items: vec![Set::Sets(items)], distinct: false });
+                }
                 return Ok(GroupBy::Sets { items, distinct: query.groupDistinct });
             }
             let positions = node::list::<SortGroupClause>(query.groupClause)
@@ -79,22 +82,36 @@ unsafe fn position(reference: u32, tlist: *mut pg_sys::List) -> Result<u32, NotS
     }
 }
 
-unsafe fn sets(list: *mut pg_sys::List, tlist: *mut pg_sys::List) -> Result<Vec<Set>, NotShipped> {
+unsafe fn columns(
+    references: *mut pg_sys::List,
+    tlist: *mut pg_sys::List,
+) -> Result<Vec<u32>, NotShipped> {
     // SAFETY: the caller vouches for the lists.
-    unsafe { node::list::<GroupingSet>(list).map(|item| set(&*item, tlist)).collect() }
+    unsafe {
+        node::int_list(references).map(|reference| position(reference as u32, tlist)).collect()
+    }
 }
 
-unsafe fn set(item: &GroupingSet, tlist: *mut pg_sys::List) -> Result<Set, NotShipped> {
+unsafe fn sets(list: *mut pg_sys::List, tlist: *mut pg_sys::List) -> Result<Vec<Set>, NotShipped> {
+    // SAFETY: the caller vouches for the lists.
+    unsafe { node::list::<Node>(list).map(|item| set(item, tlist)).collect() }
+}
+
+/// One item: as the parser left it, or a plain list of columns, which the planner makes of it when it has
+/// multiplied everything out.
+unsafe fn set(item: *mut Node, tlist: *mut pg_sys::List) -> Result<Set, NotShipped> {
     use pg_sys::GroupingSetKind as Kind;
     // SAFETY: the caller vouches for the node; the kind tells what its content is.
     unsafe {
+        if item.is_null() || node::is_a(item, NodeTag::T_IntList) {
+            return Ok(Set::Columns(columns(item.cast(), tlist)?));
+        }
+        let Some(item) = node::cast::<GroupingSet, _>(item) else {
+            return Err(NotShipped::Form("grouping sets"));
+        };
         Ok(match item.kind {
             Kind::GROUPING_SET_EMPTY => Set::Columns(Vec::new()),
-            Kind::GROUPING_SET_SIMPLE => Set::Columns(
-                node::int_list(item.content)
-                    .map(|reference| position(reference as u32, tlist))
-                    .collect::<Result<_, _>>()?,
-            ),
+            Kind::GROUPING_SET_SIMPLE => Set::Columns(columns(item.content, tlist)?),
             Kind::GROUPING_SET_ROLLUP => Set::Rollup(sets(item.content, tlist)?),
             Kind::GROUPING_SET_CUBE => Set::Cube(sets(item.content, tlist)?),
             Kind::GROUPING_SET_SETS => Set::Sets(sets(item.content, tlist)?),

@@ -44,6 +44,7 @@ mod dml;
 mod expr;
 mod forms;
 mod group;
+mod indifferent;
 mod literal;
 mod not_shipped;
 mod operand;

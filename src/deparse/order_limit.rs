@@ -45,7 +45,16 @@ impl SortKey {
             if node::is_a(expr, NodeTag::T_Const) {
                 return Ok(None);
             }
-            safety::foreign_expr(scope, expr)?;
+            let verdict = safety::judge(scope, expr.cast())?;
+            if verdict.local.contains(&expr.cast()) {
+                return Err(NotShipped::Form("sort by a value computed here"));
+            }
+            // Columns are taken to sort as they are declared here. Nobody has declared anything about the
+            // default collation of the remote database, by which another string would be sorted.
+            let collation = pg_sys::exprCollation(expr.cast());
+            if collation != Oid::INVALID && verdict.column_collation() != Some(collation) {
+                return Err(NotShipped::Collation);
+            }
             let operator = compat::sort_operator(pathkey, em_datatype);
             if operator == Oid::INVALID {
                 return Err(NotShipped::OperatorFamily(pathkey.pk_opfamily));

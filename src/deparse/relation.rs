@@ -66,7 +66,8 @@ pub enum From {
         outer: Box<From>,
         /// Right side.
         inner: Box<From>,
-        /// ON, all of them.
+        /// ON, all of them. Of a semi- or anti-join: all that makes a match, conditions on the inner table
+        /// alone included (they cannot go anywhere else).
         on: Vec<*mut Expr>,
     },
     /// A sub-query. The tables in it are named by its output columns outside.

@@ -9,7 +9,7 @@
 use super::collation::Derived;
 use super::not_shipped::NotShipped;
 use super::scope::Scope;
-use super::{catalog, operand};
+use super::{catalog, indifferent, operand};
 use crate::pg::node;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};
 
@@ -152,7 +152,7 @@ impl Judge<'_> {
                     }
                     self.function(call.funcid)?;
                     let inputs = self.check_list(call.args, case_arg)?;
-                    inputs.require_input(call.inputcollid)?;
+                    require_collation(&inputs, call.funcid, call.inputcollid)?;
                     Ok(inputs.result(call.funccollid))
                 }
                 NodeTag::T_OpExpr | NodeTag::T_DistinctExpr | NodeTag::T_NullIfExpr => {
@@ -165,14 +165,16 @@ impl Judge<'_> {
                         plain_operator(call.opno, &["="])?;
                     }
                     let inputs = self.check_list(call.args, case_arg)?;
-                    inputs.require_input(call.inputcollid)?;
+                    let function = pg_sys::get_opcode(call.opno);
+                    require_collation(&inputs, function, call.inputcollid)?;
                     Ok(inputs.result(call.opcollid))
                 }
                 NodeTag::T_ScalarArrayOpExpr => {
                     let call = &*expr.cast::<pg_sys::ScalarArrayOpExpr>();
                     self.operator(call.opno)?;
                     let inputs = self.check_list(call.args, case_arg)?;
-                    inputs.require_input(call.inputcollid)?;
+                    let function = pg_sys::get_opcode(call.opno);
+                    require_collation(&inputs, function, call.inputcollid)?;
                     Ok(Derived::none())
                 }
                 NodeTag::T_RelabelType => {
@@ -237,6 +239,17 @@ impl Judge<'_> {
         }
         // SAFETY: a catalog look-up; 0 for an unknown operator.
         immutable(unsafe { pg_sys::get_opcode(operator) })
+    }
+}
+
+/// The function must find its input collation on the remote server by itself, if it cares.
+fn require_collation(inputs: &Derived, function: Oid, collation: Oid) -> Result<(), NotShipped> {
+    if indifferent::function(function) {
+        inputs.require_any_input(collation)
+    } else if indifferent::function_of_names(function) {
+        Ok(())
+    } else {
+        inputs.require_input(collation)
     }
 }
 

@@ -1,0 +1,62 @@
+//! Builtin functions that take strings but whose result does not depend on the collation, as long as it is a
+//! deterministic one: equality is that of bytes, and cutting, joining and looking up do not compare at all.
+//!
+//! Every function of a string has an input collation, be it for the word 'day' in `date_trunc('day', t)`. Asking
+//! that it come from a remote column would keep `j ->> 'a' = 'b'` or `extract(year from d)` here for nothing.
+#![forbid(unsafe_code)]
+
+use pgrx::pg_sys::Oid;
+
+/// OIDs of such functions, sorted; by PostgreSQL's rules they never change.
+const FUNCTIONS: &[u32] = &[
+    // texteq, textne, string_to_array, array_ne, string_to_array, hashtext, and casts among string types
+    67, 157, 376, 390, 394, 400, 401, 406, 407, 408, 409, 448, 668, 669,
+    // array_eq, array_ndims, hashtext..., position, like, strpos
+    744, 748, 849, 850, 851, 868, // pads and trims, substr, translate, substring by number
+    873, 874, 875, 876, 877, 878, 879, 880, 881, 882, 883, 884, 885, 936, 937,
+    // hashbpcharextended, bpchareq, bpcharne, hashbpchar, timezone, date_part, date_trunc of intervals
+    972, 1048, 1053, 1080, 1159, 1172, 1218, // textlen, textcat, date_part(timetz), lengths
+    1257, 1258, 1273, 1317, 1318, 1367, 1369, 1372, 1374, 1375, 1381,
+    // date_part of date and time, name casts, overlay, ascii, repeat, like of bpchar, bit_length
+    1384, 1385, 1400, 1401, 1404, 1405, 1620, 1622, 1631, 1632, 1811,
+    // encode, decode, date_trunc, date_part, timezone, replace, split_part, array bounds, md5
+    1946, 1947, 2020, 2021, 2069, 2087, 2088, 2091, 2092, 2176, 2311,
+    // array overlap and containment, left, right, reverse, cardinality
+    2747, 2748, 2749, 3060, 3061, 3062,
+    3179, // fields, paths and keys of json and jsonb, starts_with
+    3214, 3217, 3302, 3304, 3343, 3478, 3696, 3940, 3947, 3948, 3951, 3953, 4047, 4048, 4049,
+    // extract
+    6199, 6200, 6201, 6202, 6204,
+];
+
+/// Comparisons of the type `name`, whose collation is "C" everywhere: nameeq, namene.
+const OF_NAMES: &[u32] = &[62, 659];
+
+/// Aggregates that do not compare their input: array_agg (both), string_agg, count.
+const AGGREGATES: &[u32] = &[2147, 2335, 3538, 4053];
+
+/// Whether the function gives the same under every deterministic collation.
+pub fn function(oid: Oid) -> bool {
+    FUNCTIONS.binary_search(&oid.to_u32()).is_ok()
+}
+
+/// Whether the function compares values of type `name`.
+pub fn function_of_names(oid: Oid) -> bool {
+    OF_NAMES.contains(&oid.to_u32())
+}
+
+/// Whether the aggregate, without ORDER BY, gives the same under every deterministic collation. (DISTINCT asks
+/// for equality only.)
+pub fn aggregate(oid: Oid) -> bool {
+    AGGREGATES.contains(&oid.to_u32())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted() {
+        assert!(FUNCTIONS.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}
