@@ -17,10 +17,8 @@ pub type OptionList = Vec<(String, String)>;
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct ServerRow {
-    pub oid: pg_sys::Oid,
     pub name: String,
     pub wrapper: pg_sys::Oid,
-    pub owner: pg_sys::Oid,
     pub options: OptionList,
 }
 
@@ -31,7 +29,6 @@ pub struct MappingRow {
     pub oid: pg_sys::Oid,
     /// The local user, `InvalidOid` for PUBLIC.
     pub user: pg_sys::Oid,
-    pub server: pg_sys::Oid,
     pub options: OptionList,
 }
 
@@ -39,7 +36,6 @@ pub struct MappingRow {
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct TableRow {
-    pub relid: pg_sys::Oid,
     pub server: pg_sys::Oid,
     pub schema: String,
     pub name: String,
@@ -52,7 +48,6 @@ pub struct TableRow {
 #[allow(missing_docs)]
 pub struct ColumnRow {
     pub name: String,
-    pub dropped: bool,
     pub options: OptionList,
 }
 
@@ -157,10 +152,8 @@ pub fn server(oid: pg_sys::Oid) -> Result<ServerRow, Failure> {
     // SAFETY: the row type of pg_foreign_server.
     let form = unsafe { tuple.form::<pg_sys::FormData_pg_foreign_server>() };
     Ok(ServerRow {
-        oid,
         name: name(&form.srvname),
         wrapper: form.srvfdw,
-        owner: form.srvowner,
         options: tuple.options(pg_sys::Anum_pg_foreign_server_srvoptions),
     })
 }
@@ -170,13 +163,6 @@ pub fn server_by_name(name: &str) -> Option<pg_sys::Oid> {
     // SAFETY: a palloc'd C string; missing_ok.
     let oid = unsafe { pg_sys::get_foreign_server_oid(text::to_server(name), true) };
     (oid != pg_sys::InvalidOid).then_some(oid)
-}
-
-/// The options of the foreign data wrapper `oid`.
-pub fn wrapper_options(oid: pg_sys::Oid) -> Result<OptionList, Failure> {
-    let tuple = Tuple::find(Cache::FOREIGNDATAWRAPPEROID, &[oid.into()])
-        .ok_or_else(|| missing("foreign-data wrapper", oid))?;
-    Ok(tuple.options(pg_sys::Anum_pg_foreign_data_wrapper_fdwoptions))
 }
 
 /// The user mapping that `user` has on `server`: his own, else that of PUBLIC.
@@ -190,7 +176,6 @@ pub fn user_mapping(server: pg_sys::Oid, user: pg_sys::Oid) -> Option<MappingRow
     Some(MappingRow {
         oid: form.oid,
         user: form.umuser,
-        server,
         options: tuple.options(pg_sys::Anum_pg_user_mapping_umoptions),
     })
 }
@@ -216,7 +201,6 @@ pub fn foreign_table(relid: pg_sys::Oid) -> Result<TableRow, Failure> {
     // SAFETY: the row type of pg_class.
     let form = unsafe { class.form::<pg_sys::FormData_pg_class>() };
     Ok(TableRow {
-        relid,
         server,
         schema: namespace_name(form.relnamespace).unwrap_or_default(),
         name: name(&form.relname),
@@ -232,7 +216,6 @@ fn column(relid: pg_sys::Oid, number: i16) -> Result<ColumnRow, Failure> {
     let form = unsafe { tuple.form::<pg_sys::FormData_pg_attribute>() };
     Ok(ColumnRow {
         name: name(&form.attname),
-        dropped: form.attisdropped,
         options: if form.attisdropped {
             Vec::new()
         } else {
