@@ -58,6 +58,23 @@ pub fn from_c_str(text: &CStr) -> String {
     unsafe { from_server(text.as_ptr()) }
 }
 
+/// The bytes of a text datum as a Rust string; see [`from_server`].
+pub fn from_server_bytes(bytes: &[u8]) -> Result<String, Failure> {
+    let text = std::ffi::CString::new(bytes).map_err(|_| nul_inside())?;
+    Ok(from_c_str(&text))
+}
+
+/// `text` as the bytes of a text datum; see [`to_server`].
+pub fn to_server_bytes(text: &str) -> Vec<u8> {
+    // SAFETY: to_server gives a palloc'd, NUL-terminated string.
+    unsafe {
+        let converted = to_server(text);
+        let bytes = CStr::from_ptr(converted).to_bytes().to_vec();
+        pg_sys::pfree(converted.cast());
+        bytes
+    }
+}
+
 /// Like [`from_server`], and frees the palloc'd `text`.
 ///
 /// # Safety
@@ -113,7 +130,9 @@ unsafe fn copy_in(text: &str, context: pg_sys::MemoryContext) -> *mut c_char {
 
 /// `text` as a C string for a call into PostgreSQL.
 pub fn c_string(text: &str) -> Result<std::ffi::CString, Failure> {
-    std::ffi::CString::new(text).map_err(|_| {
-        Failure::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, "a string contains a NUL character")
-    })
+    std::ffi::CString::new(text).map_err(|_| nul_inside())
+}
+
+fn nul_inside() -> Failure {
+    Failure::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, "a string contains a NUL character")
 }
