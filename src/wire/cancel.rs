@@ -1,8 +1,11 @@
 //! Cancel requests: a second connection to the very address that the first one uses, for one message.
 
 use super::link::{Fill, Link, Transport};
+use super::login::Refusal;
 use super::remote_error::WireError;
 use super::socket::{Socket, text_of};
+use super::tls::{self, Stream};
+use super::trust::Plan;
 use crate::pg::wait::{self, Wake};
 use postgres_protocol::message::frontend;
 use socket2::SockAddr;
@@ -11,6 +14,8 @@ use std::time::Instant;
 /// Whom a session talks to.
 pub(super) struct Peer {
     pub(super) address: SockAddr,
+    /// How TLS is done, if it is.
+    pub(super) plan: Option<Plan>,
 }
 
 /// Sends a cancel request and waits until the server has taken it (it closes the connection then). Interrupts
@@ -26,7 +31,21 @@ pub(super) fn request(peer: &Peer, pid: i32, key: i32, deadline: Instant) -> Res
             return Err(failed(&text_of(&error)));
         }
     }
-    let mut link = Link::new(Transport::Plain(socket));
+    let mut pause = |want| match wait::wait_quietly(&[want], deadline) {
+        Wake::Event => Ok(()),
+        Wake::Deadline => Err(Refusal::next("timeout expired")),
+    };
+    let transport = match &peer.plan {
+        None => Transport::Plain(socket),
+        Some(plan) => match tls::ask(&socket, &mut pause) {
+            Ok(true) => Stream::start(socket, plan, &mut pause)
+                .map(|stream| Transport::Tls(Box::new(stream)))
+                .map_err(|refusal| failed(&refusal.text))?,
+            Ok(false) => return Err(failed("the server does not offer SSL any more")),
+            Err(refusal) => return Err(failed(&refusal.text)),
+        },
+    };
+    let mut link = Link::new(transport);
     frontend::cancel_request(pid, key, &mut link.output);
     loop {
         link.flush()?;

@@ -9,6 +9,8 @@ use super::remote_error::WireError;
 use super::request::Request;
 use super::session::Session;
 use super::socket::{Socket, text_of};
+use super::tls::{self, Stream};
+use super::trust::Plan;
 use crate::pg::fd::os_user;
 use crate::pg::wait::{self, Wake, Want};
 use socket2::{SockAddr, TcpKeepalive};
@@ -69,6 +71,17 @@ fn note(failures: &mut Vec<String>, text: String) {
     }
 }
 
+/// How a wait during connecting is done: interruptible while connecting, not so while cancelling.
+pub(super) type Pause<'a> = &'a mut dyn FnMut(Want) -> Result<(), Refusal>;
+
+/// Whether a connection is under TLS.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tls {
+    Never,
+    IfOffered,
+    Always,
+}
+
 /// Tries one address, with and without TLS as `sslmode` says.
 fn attempt(
     info: &ConnInfo,
@@ -76,15 +89,71 @@ fn attempt(
     address: &SockAddr,
     target: Target,
 ) -> Result<Session, Refusal> {
+    let ways = match info.tls.mode {
+        _ if host.is_unix() => &[Tls::Never][..],
+        SslMode::Disable => &[Tls::Never],
+        SslMode::Allow => &[Tls::Never, Tls::Always],
+        SslMode::Prefer => &[Tls::IfOffered, Tls::Never],
+        _ => &[Tls::Always],
+    };
     let deadline = info.connect_timeout.map(|timeout| Instant::now() + timeout);
-    if info.tls.mode >= SslMode::Require && !host.is_unix() {
-        return Err(Refusal::last("sslmode value not supported yet"));
+    let mut first: Option<Refusal> = None;
+    for way in ways {
+        match attempt_once(info, host, address, *way, deadline) {
+            Ok(session) => {
+                check_target(&session, target, deadline)?;
+                return Ok(session);
+            }
+            Err((mut refusal, under_tls)) => {
+                if let Some(first) = &first {
+                    let before = format!("{}\n{}", first.text, identity(host, address));
+                    refusal.text.insert_str(0, &before);
+                }
+                // Only what was really tried without TLS need not be tried so again.
+                let pointless = *way == Tls::IfOffered && !under_tls;
+                if !refusal.is_about_encryption() || pointless {
+                    return Err(refusal);
+                }
+                first = Some(refusal);
+            }
+        }
     }
-    let link = Link::new(Transport::Plain(open(info, address, deadline)?));
-    let peer = Peer { address: address.clone() };
-    let session = login::log_in(info, host, link, peer, deadline)?;
-    check_target(&session, target, deadline)?;
-    Ok(session)
+    Err(first.unwrap_or_else(|| Refusal::last("no way to connect")))
+}
+
+/// Tries one address in one way. Err tells whether TLS was in use.
+fn attempt_once(
+    info: &ConnInfo,
+    host: &Host,
+    address: &SockAddr,
+    way: Tls,
+    deadline: Option<Instant>,
+) -> Result<Session, (Refusal, bool)> {
+    let plain = |refusal: Refusal| (refusal, false);
+    let plan = if way == Tls::Never {
+        None
+    } else {
+        Some(Plan::new(&info.tls, host).map_err(|text| (Refusal::tls(text), true))?)
+    };
+    let socket = open(info, address, deadline).map_err(plain)?;
+    let mut pause = |want| await_socket(want, deadline);
+    let mut peer = Peer { address: address.clone(), plan: None };
+    let transport = match plan {
+        Some(plan) if tls::ask(&socket, &mut pause).map_err(plain)? => {
+            let stream =
+                Stream::start(socket, &plan, &mut pause).map_err(|refusal| (refusal, true))?;
+            peer.plan = Some(plan);
+            Transport::Tls(Box::new(stream))
+        }
+        Some(_) if way == Tls::Always => {
+            let text = "server does not support SSL, but SSL was required";
+            return Err(plain(Refusal::last(text)));
+        }
+        _ => Transport::Plain(socket),
+    };
+    let under_tls = peer.plan.is_some();
+    login::log_in(info, host, Link::new(transport), peer, deadline)
+        .map_err(|refusal| (refusal, under_tls))
 }
 
 /// A connected socket.

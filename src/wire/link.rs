@@ -1,8 +1,10 @@
 //! A socket, plain or under TLS, with its buffers: bytes in, messages out, and back. Never waits.
 
+use super::certificate;
 use super::input::{Input, Unusable};
 use super::remote_error::WireError;
 use super::socket::{Socket, text_of};
+use super::tls::Stream;
 use crate::pg::wait::Want;
 use bytes::{Buf, BytesMut};
 use std::io;
@@ -13,12 +15,14 @@ const COMFORTABLE: usize = 1 << 20;
 /// What carries the bytes.
 pub(super) enum Transport {
     Plain(Socket),
+    Tls(Box<Stream>),
 }
 
 impl Transport {
     pub(super) fn socket(&self) -> &Socket {
         match self {
             Transport::Plain(socket) => socket,
+            Transport::Tls(stream) => stream.socket(),
         }
     }
 
@@ -30,12 +34,29 @@ impl Transport {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {
             Transport::Plain(socket) => socket.read(room),
+            Transport::Tls(stream) => stream.read(room),
         }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Transport::Plain(socket) => socket.write(bytes),
+            Transport::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    /// Writes what TLS holds back; true when it holds nothing.
+    fn flush(&mut self) -> io::Result<bool> {
+        match self {
+            Transport::Plain(_) => Ok(true),
+            Transport::Tls(stream) => stream.flush(),
+        }
+    }
+
+    fn want(&self, write: bool) -> Want {
+        match self {
+            Transport::Plain(socket) => socket.want(true, write),
+            Transport::Tls(stream) => stream.want(write),
         }
     }
 }
@@ -76,7 +97,10 @@ impl Link {
 
     /// The hash of the server's certificate for channel binding.
     pub(super) fn end_point(&self) -> Option<Vec<u8>> {
-        None
+        match &self.transport {
+            Transport::Plain(_) => None,
+            Transport::Tls(stream) => certificate::end_point_hash(stream.certificate()?),
+        }
     }
 
     /// Reads once.
@@ -106,18 +130,24 @@ impl Link {
 
     /// Writes what the socket takes; true when nothing is left to write.
     pub(super) fn flush(&mut self) -> Result<bool, WireError> {
-        while !self.output.is_empty() {
+        let mut written = Ok(true);
+        while !self.output.is_empty() && written.is_ok() {
             match self.transport.write(&self.output) {
                 Ok(0) => return Ok(false),
                 Ok(count) => self.output.advance(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if is_reset(&error) => return Err(closed_unexpectedly()),
-                Err(error) => {
-                    return Err(WireError::Broken(format!(
-                        "could not send data to server: {}",
-                        text_of(&error)
-                    )));
-                }
+                Err(error) => written = Err(error),
+            }
+        }
+        match written.and_then(|_| self.transport.flush()) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if is_reset(&error) => return Err(closed_unexpectedly()),
+            Err(error) => {
+                return Err(WireError::Broken(format!(
+                    "could not send data to server: {}",
+                    text_of(&error)
+                )));
             }
         }
         if self.output.capacity() > COMFORTABLE {
@@ -130,7 +160,7 @@ impl Link {
 
     /// What the socket is to be waited for.
     pub(super) fn want(&self) -> Want {
-        self.socket().want(true, !self.output.is_empty())
+        self.transport.want(!self.output.is_empty())
     }
 }
 

@@ -20,17 +20,30 @@ pub(super) struct Refusal {
     pub(super) is_final: bool,
     /// The server's own error.
     pub(super) sqlstate: Option<String>,
+    /// TLS itself failed.
+    pub(super) in_tls: bool,
 }
 
 impl Refusal {
     /// The next address may do better.
     pub(super) fn next(text: impl Into<String>) -> Refusal {
-        Refusal { text: text.into(), is_final: false, sqlstate: None }
+        Refusal { text: text.into(), is_final: false, sqlstate: None, in_tls: false }
     }
 
     /// Trying on would not help.
     pub(super) fn last(text: impl Into<String>) -> Refusal {
-        Refusal { text: text.into(), is_final: true, sqlstate: None }
+        Refusal { text: text.into(), is_final: true, sqlstate: None, in_tls: false }
+    }
+
+    /// The handshake failed.
+    pub(super) fn tls(text: String) -> Refusal {
+        Refusal { text, is_final: true, sqlstate: None, in_tls: true }
+    }
+
+    /// Whether the other kind of connection (with or without TLS) may be let in.
+    pub(super) fn is_about_encryption(&self) -> bool {
+        // 28000: pg_hba.conf has no line, or a "reject", for this kind.
+        self.in_tls || self.sqlstate.as_deref() == Some("28000")
     }
 
     /// The server has said no. Only "not now" (starting up, shutting down) lets other hosts be tried.
@@ -42,7 +55,7 @@ impl Refusal {
             }
         }
         let is_final = error.sqlstate.as_deref() != Some("57P03");
-        Refusal { text, is_final, sqlstate: error.sqlstate }
+        Refusal { text, is_final, sqlstate: error.sqlstate, in_tls: false }
     }
 }
 

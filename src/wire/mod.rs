@@ -8,6 +8,7 @@
 mod address;
 mod auth;
 mod cancel;
+mod certificate;
 mod connect;
 mod conninfo;
 mod engine;
@@ -21,6 +22,8 @@ pub mod session;
 mod socket;
 mod statements;
 mod submit;
+mod tls;
+mod trust;
 mod version;
 
 #[allow(unused_imports)]
