@@ -78,6 +78,7 @@ pub struct ImportOptions {
     pub default: bool,
     pub generated: bool,
     pub not_null: bool,
+    pub check: bool,
 }
 
 /// One checked value.
@@ -161,13 +162,20 @@ pub fn column(options: &[(String, String)]) -> Result<Option<String>, OptionErro
 
 /// Options of an IMPORT FOREIGN SCHEMA statement.
 pub fn import(options: &[(String, String)]) -> Result<ImportOptions, OptionError> {
-    let mut out = ImportOptions { collate: true, default: false, generated: true, not_null: true };
+    let mut out = ImportOptions {
+        collate: true,
+        default: false,
+        generated: true,
+        not_null: true,
+        check: false,
+    };
     for (name, value) in options {
         let field = match name.as_str() {
             "import_collate" => &mut out.collate,
             "import_default" => &mut out.default,
             "import_generated" => &mut out.generated,
             "import_not_null" => &mut out.not_null,
+            "import_check" => &mut out.check,
             _ => return Err(OptionError::UnknownName { name: name.clone(), hint: None }),
         };
         *field = boolean(name, value)?;

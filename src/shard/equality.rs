@@ -160,9 +160,8 @@ unsafe fn is_identity(
         return false;
     }
     // SAFETY: looks the type up.
-    if collation == pg_sys::InvalidOid
-        && unsafe { pg_sys::get_typcollation(seen_type) } != pg_sys::InvalidOid
-    {
+    let collatable = unsafe { pg_sys::get_typcollation(seen_type) } != pg_sys::InvalidOid;
+    if collatable && collation == pg_sys::InvalidOid {
         // An undetermined collation: the comparison itself will complain, should it ever run.
         return false;
     }

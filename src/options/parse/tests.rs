@@ -92,7 +92,13 @@ fn import_options() {
     let options = import(&list(&[("import_default", "on"), ("import_collate", "false")])).unwrap();
     assert_eq!(
         options,
-        ImportOptions { collate: false, default: true, generated: true, not_null: true }
+        ImportOptions {
+            collate: false,
+            default: true,
+            generated: true,
+            not_null: true,
+            check: false
+        }
     );
     assert!(import(&list(&[("import_x", "on")])).is_err());
     assert!(import(&list(&[("import_default", "maybe")])).is_err());
