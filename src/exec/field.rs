@@ -108,7 +108,10 @@ impl Fieldwise {
         // SAFETY: as the caller vouches.
         let how = unsafe {
             match kinds::native(self.base) {
-                Some(native) if fits_as_is => How::Native(native),
+                // Fields come in the form that `native` decodes only if it was asked for.
+                Some(native) if fits_as_is && (self.binary || kinds::prefers_text(self.base)) => {
+                    How::Native(native)
+                }
                 // Any text is a text.
                 Some(native)
                     if !self.binary

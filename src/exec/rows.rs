@@ -73,6 +73,11 @@ impl RowDecoder {
         }
     }
 
+    /// Has everything come as text.
+    pub fn text_only(&mut self) {
+        self.columns.iter_mut().for_each(|column| column.binary = false);
+    }
+
     /// The formats to ask for in Bind.
     pub fn formats(&self) -> Formats {
         if self.columns.iter().all(|c| !c.binary) {

@@ -81,3 +81,16 @@ pub unsafe fn sort_operator(pathkey: &pg_sys::PathKey, type_oid: pg_sys::Oid) ->
         pg_sys::get_opfamily_member_for_cmptype(pathkey.pk_opfamily, type_oid, type_oid, order)
     }
 }
+
+/// Whether `user` has USAGE on a foreign server.
+pub fn may_use_server(server: pg_sys::Oid, user: pg_sys::Oid) -> bool {
+    let mode = pg_sys::ACL_USAGE as pg_sys::AclMode;
+    // SAFETY: catalog look-ups.
+    #[cfg(feature = "pg15")]
+    let result = unsafe { pg_sys::pg_foreign_server_aclcheck(server, user, mode) };
+    // SAFETY: as above.
+    #[cfg(not(feature = "pg15"))]
+    let result =
+        unsafe { pg_sys::object_aclcheck(pg_sys::ForeignServerRelationId, server, user, mode) };
+    result == pg_sys::AclResult::ACLCHECK_OK
+}

@@ -76,9 +76,7 @@ impl Report for ConfigError {
                  unless modular_mapping is set"
             )),
             ConfigError::Count { .. } => Some("a cluster needs at least one partition".to_owned()),
-            ConfigError::Mapping => {
-                Some("valid options are \"user\" and \"password\"".to_owned())
-            }
+            ConfigError::Mapping => Some("valid options are \"user\" and \"password\"".to_owned()),
             _ => None,
         }
     }
@@ -236,8 +234,13 @@ pub fn validate(options: &[(String, Option<String>)], owner: Owner) -> Result<()
             complete.iter().try_for_each(|(name, value)| set_known(&mut config, name, value))
         }
         Owner::Mapping => {
-            let known = |name: &str| ["user", "password"].iter().any(|k| name.eq_ignore_ascii_case(k));
-            if complete.iter().all(|(name, _)| known(name)) { Ok(()) } else { Err(ConfigError::Mapping) }
+            let known =
+                |name: &str| ["user", "password"].iter().any(|k| name.eq_ignore_ascii_case(k));
+            if complete.iter().all(|(name, _)| known(name)) {
+                Ok(())
+            } else {
+                Err(ConfigError::Mapping)
+            }
         }
         Owner::Other if complete.is_empty() => Ok(()),
         Owner::Other => Err(ConfigError::Elsewhere),

@@ -22,7 +22,8 @@ fn partitions_in_any_order_and_spelling() {
 #[test]
 fn server_options_override_the_wrappers() {
     let wrapper = options(&[("query_timeout", "7"), ("connection_lifetime", "9")]);
-    let (_, config) = of_server(&wrapper, &options(&[("p0", "a"), ("query_timeout", "0")])).unwrap();
+    let (_, config) =
+        of_server(&wrapper, &options(&[("p0", "a"), ("query_timeout", "0")])).unwrap();
     assert_eq!(config.query_timeout, None);
     assert_eq!(config.connection_lifetime, Some(Duration::from_secs(9)));
 }

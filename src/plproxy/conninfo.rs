@@ -95,7 +95,9 @@ fn uri(whole: &str, rest: &str) -> Result<Keywords, String> {
     put("dbname", database)?;
     for parameter in parameters.split('&').filter(|p| !p.is_empty()) {
         let Some((key, value)) = parameter.split_once('=') else {
-            return Err(format!("missing key/value separator \"=\" in URI query parameter: \"{parameter}\""));
+            return Err(format!(
+                "missing key/value separator \"=\" in URI query parameter: \"{parameter}\""
+            ));
         };
         match (key, value) {
             ("ssl", "true") => put("sslmode", "require")?,
@@ -115,7 +117,8 @@ fn decode(text: &str) -> Result<String, String> {
             rest = behind;
             continue;
         }
-        let digits = behind.get(..2).and_then(|d| std::str::from_utf8(d).ok()).ok_or_else(invalid)?;
+        let digits =
+            behind.get(..2).and_then(|d| std::str::from_utf8(d).ok()).ok_or_else(invalid)?;
         let byte = u8::from_str_radix(digits, 16).map_err(|_| invalid())?;
         if byte == 0 {
             return Err(format!("forbidden value %00 in percent-encoded value: \"{text}\""));

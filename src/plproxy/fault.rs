@@ -91,7 +91,9 @@ impl Report for Fault {
                  SELECT * FROM f(...) AS t(a int, b text)."
             }
             Fault::PartNumber => "Partitions are numbered from 0.",
-            Fault::HashCount => "Declare the function RETURNS SETOF to run it on several partitions.",
+            Fault::HashCount => {
+                "Declare the function RETURNS SETOF to run it on several partitions."
+            }
             _ => return None,
         };
         Some(hint.to_owned())

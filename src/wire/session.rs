@@ -107,6 +107,23 @@ impl Session {
         Ok(outcome)
     }
 
+    /// How many bytes of rows have come for the ticket and were not taken yet.
+    pub fn buffered(&self, ticket: &Ticket) -> usize {
+        ticket.0.borrow().reply.data.len()
+    }
+
+    /// The rows that have come so far, out of a reply that need not be complete: so that a large one is never
+    /// held as a whole. `take` gives the rest.
+    pub fn take_rows(&self, ticket: &Ticket) -> Reply {
+        let reply = &mut ticket.0.borrow_mut().reply;
+        Reply {
+            columns: reply.columns.clone(),
+            data: std::mem::take(&mut reply.data),
+            rows: std::mem::take(&mut reply.rows),
+            ..Reply::default()
+        }
+    }
+
     /// Waits for the ticket's reply: interrupts are honoured (they raise), remote errors are Err.
     pub fn wait(&self, ticket: Ticket, deadline: Option<Instant>) -> Result<Reply, WireError> {
         Session::wait_any(&[(self, &ticket)], deadline)?;
