@@ -46,4 +46,5 @@ pgrx::pg_module_magic!(name, version);
 #[allow(non_snake_case)]
 pub extern "C-unwind" fn _PG_init() {
     settings::init();
+    txn::init();
 }

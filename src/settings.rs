@@ -6,6 +6,15 @@ use std::ffi::CString;
 /// `shard_fdw.application_name`.
 static APPLICATION_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
+/// `shard_fdw.two_phase_commit`.
+static TWO_PHASE_COMMIT: GucSetting<bool> = GucSetting::<bool>::new(true);
+/// `shard_fdw.resolver_role`.
+static RESOLVER_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+/// `shard_fdw.resolver_interval`.
+static RESOLVER_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(5);
+/// `shard_fdw.debug_fault`.
+static DEBUG_FAULT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
 /// Defines the parameters; called once from `_PG_init`.
 pub fn init() {
     GucRegistry::define_string_guc(
@@ -15,6 +24,40 @@ pub fn init() {
         &APPLICATION_NAME,
         GucContext::Userset,
         GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"shard_fdw.two_phase_commit",
+        c"Commits atomically over several servers (PREPARE TRANSACTION on each).",
+        c"Without it, a failure during COMMIT may leave some servers committed and others not.",
+        &TWO_PHASE_COMMIT,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"shard_fdw.resolver_role",
+        c"Sets the role whose user mappings the resolver uses to look at servers.",
+        c"If empty, it uses any user mapping of the server.",
+        &RESOLVER_ROLE,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"shard_fdw.resolver_interval",
+        c"Sets how often the resolver looks for transactions in doubt while there may be any.",
+        c"",
+        &RESOLVER_INTERVAL,
+        1,
+        3600,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_string_guc(
+        c"shard_fdw.debug_fault",
+        c"Stops the process at a named point of the commit protocol, for tests.",
+        c"",
+        &DEBUG_FAULT,
+        GucContext::Suset,
+        GucFlags::NO_SHOW_ALL,
     );
     // SAFETY: the name is a static C string.
     #[allow(unsafe_code)]
@@ -26,4 +69,25 @@ pub fn init() {
 /// `shard_fdw.application_name`, in the server's encoding; `None` when it is unset or empty.
 pub fn application_name() -> Option<CString> {
     APPLICATION_NAME.get().filter(|name| !name.is_empty())
+}
+
+/// `shard_fdw.two_phase_commit`.
+pub fn two_phase_commit() -> bool {
+    TWO_PHASE_COMMIT.get()
+}
+
+/// `shard_fdw.resolver_role`; `None` when it is unset or empty.
+pub fn resolver_role() -> Option<String> {
+    let role = RESOLVER_ROLE.get()?;
+    Some(role.to_str().ok()?.to_owned()).filter(|role| !role.is_empty())
+}
+
+/// `shard_fdw.resolver_interval`, in seconds.
+pub fn resolver_interval() -> u64 {
+    RESOLVER_INTERVAL.get().max(1) as u64
+}
+
+/// `shard_fdw.debug_fault`.
+pub fn debug_fault() -> Option<CString> {
+    DEBUG_FAULT.get()
 }

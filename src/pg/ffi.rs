@@ -51,3 +51,24 @@ pub mod raw {
         pub static locale_monetary: *const c_char;
     }
 }
+
+/// PostgreSQL's signal handlers, to be installed and never called: pgrx binds them as Rust functions.
+pub mod handlers {
+    // SAFETY: signatures as in tcop/tcopprot.h and postmaster/interrupt.h, the same in PostgreSQL 15 to 18.
+    unsafe extern "C-unwind" {
+        /// SIGTERM: ends the process at the next CHECK_FOR_INTERRUPTS.
+        pub fn die(signal: i32);
+        /// SIGHUP: sets ConfigReloadPending.
+        pub fn SignalHandlerForConfigReload(signal: i32);
+    }
+}
+
+/// Stops this process (SIGSTOP) until somebody continues or kills it.
+pub fn stop_process() {
+    unsafe extern "C" {
+        fn raise(signal: i32) -> i32;
+    }
+    const SIGSTOP: i32 = 19;
+    // SAFETY: raise(3) has no other effect than the signal.
+    unsafe { raise(SIGSTOP) };
+}

@@ -183,3 +183,15 @@ pub fn force_sync_commit() {
     // SAFETY: sets a flag of the running transaction.
     unsafe { pg_sys::ForceSyncCommit() }
 }
+
+/// OID of the database this backend works in.
+pub fn database() -> u32 {
+    // SAFETY: reads a backend global.
+    u32::from(unsafe { pg_sys::MyDatabaseId })
+}
+
+/// Whether the whole transaction sees one snapshot (REPEATABLE READ and above).
+pub fn uses_one_snapshot() -> bool {
+    // SAFETY: reads a backend global.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}

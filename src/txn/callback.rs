@@ -1,7 +1,7 @@
 //! The extension's one pair of transaction callbacks: what happens to the local transaction happens to the
 //! remote ones.
 
-use super::{ending, registry};
+use super::{ending, prepare, registry};
 use crate::error::{Failure, SqlState};
 use crate::pg::xact::{self, Event, SubEvent};
 
@@ -15,9 +15,7 @@ fn on_event(event: Event) -> Result<(), Failure> {
         return Ok(());
     }
     match event {
-        Event::PreCommit => ending::commit(&registry::all()).inspect(|()| {
-            registry::take();
-        }),
+        Event::PreCommit => ending::commit(&registry::all()),
         Event::PrePrepare => Err(Failure::new(
             SqlState::FEATURE_NOT_SUPPORTED,
             "cannot PREPARE a transaction that has operated on shard_fdw foreign tables",
@@ -26,13 +24,13 @@ fn on_event(event: Event) -> Result<(), Failure> {
             ending::rollback(&registry::take());
             Ok(())
         }
-        // The participants are gone by now; if not, their work is not known to be kept.
-        Event::Commit | Event::Prepare => {
-            ending::rollback(&registry::take());
-            Err(Failure::internal(
-                "remote transactions were still open after the local one had ended",
-            ))
+        // What is left is prepared.
+        Event::Commit => {
+            prepare::commit_prepared(&registry::take());
+            Ok(())
         }
+        // PrePrepare has refused.
+        Event::Prepare => Ok(()),
     }
 }
 

@@ -5,7 +5,8 @@
 //! loses its connection, and the remote server rolls back by itself.
 
 use super::participant::Participant;
-use super::{registry, statement};
+use super::prepare::{self, Phase};
+use super::{registry, statement, worker};
 use crate::error::{Failure, SqlState};
 use crate::pg::{guard, wait, xact};
 use crate::session;
@@ -24,7 +25,9 @@ const CANCEL_FIRST_PASS: Duration = Duration::from_secs(1);
 
 type List = [Rc<Participant>];
 
-/// Commits every remote transaction (PRE_COMMIT: an error still rolls everything back that has not committed).
+/// Commits every remote transaction, or prepares it, where more than one of them, or one and the local
+/// transaction, have written (PRE_COMMIT: an error still rolls everything back that has not committed). Those
+/// that are prepared stay listed.
 pub fn commit(participants: &List) -> Result<(), Failure> {
     let (writers, readers): (Vec<_>, Vec<_>) =
         participants.iter().cloned().partition(|p| p.has_written());
@@ -40,8 +43,13 @@ pub fn commit(participants: &List) -> Result<(), Failure> {
     } else {
         send_commit(&readers);
     }
-    run_commit(&writers)?;
-    for participant in participants {
+    if prepare::is_needed(&writers) {
+        prepare::prepare(&writers)?;
+    } else {
+        run_commit(&writers)?;
+    }
+    for participant in participants.iter().filter(|p| p.phase() == Phase::Active) {
+        registry::remove(participant);
         release(participant, !participant.is_lost());
     }
     Ok(())
@@ -93,16 +101,24 @@ fn await_commits(sent: &mut Vec<(&Rc<Participant>, Ticket)>) -> Result<(), Failu
                 participant.end();
                 Ok(())
             }
-            Ok(_) => Err(Failure::new(
-                SqlState::TRANSACTION_ROLLBACK,
-                "the remote transaction was rolled back because of an earlier error",
-            )
-            .add_context(format!("server \"{}\"", participant.server_name()))),
+            Ok(_) => {
+                participant.end();
+                Err(rolled_back(participant))
+            }
             Err(error) => Err(in_doubt(participant, error)),
         };
         outcome = outcome.and(result);
     }
     outcome
+}
+
+/// A COMMIT or PREPARE in a failed transaction is answered by rolling back.
+pub fn rolled_back(participant: &Participant) -> Failure {
+    Failure::new(
+        SqlState::TRANSACTION_ROLLBACK,
+        "the remote transaction was rolled back because of an earlier error",
+    )
+    .add_context(format!("server \"{}\"", participant.server_name()))
 }
 
 /// The failure of a COMMIT: when the connection went away nobody knows whether it was carried out.
@@ -130,11 +146,14 @@ pub fn rollback(participants: &List) {
     let deadline = Instant::now() + ABORT_DEADLINE;
     stop_requests(participants, deadline);
     run_quietly(participants, deadline, |participant| {
-        participant.is_open().then(|| statement::ROLLBACK.to_owned())
+        participant.is_open().then(|| prepare::undo(participant))
     });
     for participant in participants {
         // One that is not open had nothing to roll back, or has ended already.
         let clean = !participant.is_open() || participant.session().status() == Status::Idle;
+        if participant.is_lost() && participant.phase() != Phase::Active {
+            worker::ensure_running();
+        }
         release(participant, clean && !participant.is_lost());
     }
 }
@@ -244,24 +263,31 @@ fn await_quietly(sent: &mut Vec<(&Rc<Participant>, Ticket)>, deadline: Instant) 
 /// Runs one step of a rollback: an error or panic costs the connection, and a WARNING when the server is still
 /// there.
 fn guarded(participant: &Participant, step: impl FnOnce() -> Result<(), WireError>) {
-    let outcome = guard::catch(|| Ok(step()));
-    let failure = match outcome {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => {
-            let worth_telling = !error.is_fatal();
-            let failure = participant.fail(error, None);
-            worth_telling.then_some(failure)
-        }
-        Err(failure) => Some(failure),
-    };
+    let Err(failure) = caught(participant, step) else { return };
+    if participant.phase() != Phase::Active
+        && failure.fields().sqlstate == SqlState::UNDEFINED_OBJECT
+    {
+        // It never got as far as being prepared, or the resolver was faster.
+        participant.end();
+        return;
+    }
+    let gone = participant.is_lost();
     participant.lose("it could not be rolled back".to_owned());
-    if let Some(failure) = failure {
+    if !gone {
         xact::quietly(|| Err(failure));
     }
 }
 
+/// Runs a step where nothing may be raised; what was raised is the error.
+pub fn caught(
+    participant: &Participant,
+    step: impl FnOnce() -> Result<(), WireError>,
+) -> Result<(), Failure> {
+    guard::catch(|| step().map_err(|error| participant.fail(error, None)))
+}
+
 /// Gives the connection back to the cache, or closes it.
-fn release(participant: &Participant, keep: bool) {
+pub fn release(participant: &Participant, keep: bool) {
     let connection = participant.connection();
     connection.in_transaction.set(false);
     session::cache::finish(connection.key, keep);

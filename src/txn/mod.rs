@@ -3,17 +3,35 @@
 //! [`enlist`] gives the [`Participant`] of a server in the running transaction; everything that is sent to a
 //! shard on behalf of a local transaction goes through it. The remote transaction begins with the first
 //! request, in the same round trip; savepoints follow the local subtransactions; the end comes from the
-//! transaction callbacks, which register themselves.
+//! transaction callbacks: one phase for a single writer, two for several (`prepare`). What a crash leaves behind
+//! is finished by the `resolver`.
 #![allow(dead_code, unused_imports)]
 
 mod callback;
+mod decision;
 mod ending;
+mod fault;
+mod gid;
 mod nesting;
 mod participant;
+mod prepare;
 mod registry;
+mod resolver;
 mod retry;
 mod statement;
+mod worker;
 
+pub use gid::{Gid, NotOurs};
 pub use nesting::Stamp;
 pub use participant::{Participant, wait_any};
 pub use registry::enlist;
+pub use resolver::{Decision, decide, force, resolve, survey};
+
+pgrx::extension_sql_file!("../../sql/transactions.sql", name = "transactions");
+
+/// To be called when the library is loaded.
+pub fn init() {
+    callback::register();
+    crate::pg::worker::set_mains(worker::launcher, worker::resolver);
+    worker::register_launcher();
+}

@@ -5,6 +5,7 @@
 //! before the remote transaction's first answer is replaced once, unseen by the caller.
 
 use super::nesting::{Nesting, Stamp};
+use super::prepare::Phase;
 use super::registry;
 use super::retry;
 use super::statement::Mode;
@@ -34,6 +35,8 @@ pub struct Participant {
     lost: RefCell<Option<String>>,
     /// The one request sent so far, while it may be sent again.
     first: RefCell<Option<retry::Copy>>,
+    /// How far the two-phase commit has come.
+    phase: Cell<Phase>,
     /// Portals nobody reads any more, closed with the next request.
     unread: RefCell<Vec<String>>,
 }
@@ -48,6 +51,7 @@ impl Participant {
             written: Cell::new(false),
             lost: RefCell::default(),
             first: RefCell::default(),
+            phase: Cell::default(),
             unread: RefCell::default(),
         }
     }
@@ -214,6 +218,15 @@ impl Participant {
         }
     }
 
+    /// How far the two-phase commit has come.
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    pub(super) fn set_phase(&self, phase: Phase) {
+        self.phase.set(phase);
+    }
+
     pub(super) fn nesting(&self) -> &RefCell<Nesting> {
         &self.nesting
     }
@@ -228,6 +241,7 @@ impl Participant {
         self.nesting.take();
         self.first.take();
         self.unread.take();
+        self.phase.take();
     }
 
     /// Queues what brings the remote transaction to the local nesting level.

@@ -1,6 +1,7 @@
 //! The only spelling of the statements that begin, nest and end remote transactions.
 #![forbid(unsafe_code)]
 
+use super::gid::Gid;
 use std::fmt::Write as _;
 
 /// The characteristics of the local transaction that a remote one takes over.
@@ -55,6 +56,36 @@ pub const ROLLBACK: &str = "ROLLBACK TRANSACTION";
 
 /// The command tag of a COMMIT that did commit: one in a failed transaction answers `ROLLBACK`, without an error.
 pub const COMMIT_TAG: &str = "COMMIT";
+
+/// First phase of a commit: from now on the shard can do either, crash or not. `gid` needs no quoting: it holds
+/// digits, letters, `_` and `:` only.
+pub fn prepare(gid: &Gid) -> String {
+    format!("PREPARE TRANSACTION '{gid}'")
+}
+
+/// The command tag of a PREPARE TRANSACTION that did prepare; in a failed transaction it answers `ROLLBACK`.
+pub const PREPARE_TAG: &str = "PREPARE TRANSACTION";
+
+/// Second phase: carries a prepared transaction out.
+pub fn commit_prepared(gid: &Gid) -> String {
+    format!("COMMIT PREPARED '{gid}'")
+}
+
+/// Second phase: undoes a prepared transaction.
+pub fn rollback_prepared(gid: &Gid) -> String {
+    format!("ROLLBACK PREPARED '{gid}'")
+}
+
+/// Lists the prepared transactions of one coordinator and database on a shard, with the time they were
+/// prepared at and their age, both in seconds. `prefix` needs no quoting.
+pub fn list_prepared(prefix: &str) -> String {
+    format!(
+        "SELECT gid, pg_catalog.date_part('epoch', prepared), \
+         pg_catalog.date_part('epoch', pg_catalog.now() - prepared) \
+         FROM pg_catalog.pg_prepared_xacts \
+         WHERE database = pg_catalog.current_database() AND pg_catalog.starts_with(gid, '{prefix}')"
+    )
+}
 
 #[cfg(test)]
 mod tests {
