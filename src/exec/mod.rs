@@ -1,14 +1,19 @@
 //! Execution callbacks of the foreign data wrapper.
-#![allow(dead_code)]
 
 pub mod analyze;
 mod arena;
 mod codec;
+pub mod explain;
 mod field;
 pub mod import;
 mod imported;
 mod kinds;
+pub mod modify;
 mod native;
 pub mod params;
 mod plain_check;
 pub mod rows;
+pub mod scan;
+mod stream;
+pub mod truncate;
+mod tuple;

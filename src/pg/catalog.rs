@@ -165,6 +165,13 @@ pub fn server_by_name(name: &str) -> Option<pg_sys::Oid> {
     (oid != pg_sys::InvalidOid).then_some(oid)
 }
 
+/// The options of a foreign-data wrapper.
+pub fn wrapper_options(oid: pg_sys::Oid) -> Result<OptionList, Failure> {
+    let tuple = Tuple::find(Cache::FOREIGNDATAWRAPPEROID, &[oid.into()])
+        .ok_or_else(|| missing("foreign-data wrapper", oid))?;
+    Ok(tuple.options(pg_sys::Anum_pg_foreign_data_wrapper_fdwoptions))
+}
+
 /// The user mapping that `user` has on `server`: his own, else that of PUBLIC.
 pub fn user_mapping(server: pg_sys::Oid, user: pg_sys::Oid) -> Option<MappingRow> {
     let find = |user: pg_sys::Oid| {

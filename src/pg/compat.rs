@@ -94,3 +94,174 @@ pub fn may_use_server(server: pg_sys::Oid, user: pg_sys::Oid) -> bool {
         unsafe { pg_sys::object_aclcheck(pg_sys::ForeignServerRelationId, server, user, mode) };
     result == pg_sys::AclResult::ACLCHECK_OK
 }
+
+/// The user whose mapping a scan uses: the one permissions are checked for (a view's owner), else the current.
+///
+/// # Safety
+/// `node` is a ForeignScanState being initialised.
+pub unsafe fn scan_user(node: *mut pg_sys::ForeignScanState) -> pg_sys::Oid {
+    // SAFETY: the plan and the range table are there when a node is initialised.
+    unsafe {
+        let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+        #[cfg(feature = "pg15")]
+        let user = {
+            let mut rti = (*scan).scan.scanrelid as i32;
+            if rti == 0 {
+                rti = pg_sys::bms_next_member((*scan).fs_relids, -1);
+            }
+            (*pg_sys::exec_rt_fetch(rti as u32, (*node).ss.ps.state)).checkAsUser
+        };
+        #[cfg(not(feature = "pg15"))]
+        let user = (*scan).checkAsUser;
+        if user == pg_sys::InvalidOid { pg_sys::GetUserId() } else { user }
+    }
+}
+
+/// The user whose mapping a modification uses.
+///
+/// # Safety
+/// `result` is an initialised result relation of `estate`.
+pub unsafe fn result_user(
+    result: *mut pg_sys::ResultRelInfo,
+    estate: *mut pg_sys::EState,
+) -> pg_sys::Oid {
+    // SAFETY: as the caller vouches. A relation that tuple routing opened has no range-table entry of its own:
+    // its root's entry holds the permissions.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        let user = {
+            let mut rti = (*result).ri_RangeTableIndex;
+            if rti == 0 && !(*result).ri_RootResultRelInfo.is_null() {
+                rti = (*(*result).ri_RootResultRelInfo).ri_RangeTableIndex;
+            }
+            if rti == 0 {
+                pg_sys::InvalidOid
+            } else {
+                (*pg_sys::exec_rt_fetch(rti, estate)).checkAsUser
+            }
+        };
+        #[cfg(not(feature = "pg15"))]
+        let user = pg_sys::ExecGetResultRelCheckAsUser(result, estate);
+        if user == pg_sys::InvalidOid { pg_sys::GetUserId() } else { user }
+    }
+}
+
+/// The user whose mapping counts while planning `rel`.
+///
+/// # Safety
+/// `rel` is a base relation of `root`.
+pub unsafe fn planning_user(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+) -> pg_sys::Oid {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        let user = {
+            let entry = *(*root).simple_rte_array.add((*rel).relid as usize);
+            (*entry).checkAsUser
+        };
+        #[cfg(not(feature = "pg15"))]
+        let user = {
+            let _ = root;
+            (*rel).userid
+        };
+        if user == pg_sys::InvalidOid { pg_sys::GetUserId() } else { user }
+    }
+}
+
+/// A ForeignPath for a base relation.
+///
+/// # Safety
+/// In a GetForeignPaths callback for `rel`.
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn create_foreignscan_path(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    rows: f64,
+    startup: f64,
+    total: f64,
+    pathkeys: *mut pg_sys::List,
+    required_outer: pg_sys::Relids,
+    outer_path: *mut pg_sys::Path,
+    private: *mut pg_sys::List,
+) -> *mut pg_sys::ForeignPath {
+    let null = std::ptr::null_mut();
+    // SAFETY: as the caller vouches; a NULL target stands for the relation's own.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        {
+            pg_sys::create_foreignscan_path(
+                root,
+                rel,
+                null,
+                rows,
+                startup,
+                total,
+                pathkeys,
+                required_outer,
+                outer_path,
+                private,
+            )
+        }
+        #[cfg(feature = "pg17")]
+        {
+            pg_sys::create_foreignscan_path(
+                root,
+                rel,
+                null,
+                rows,
+                startup,
+                total,
+                pathkeys,
+                required_outer,
+                outer_path,
+                std::ptr::null_mut(),
+                private,
+            )
+        }
+        #[cfg(feature = "pg18")]
+        {
+            pg_sys::create_foreignscan_path(
+                root,
+                rel,
+                null,
+                rows,
+                0,
+                startup,
+                total,
+                pathkeys,
+                required_outer,
+                outer_path,
+                std::ptr::null_mut(),
+                private,
+            )
+        }
+    }
+}
+
+/// Whether the statement being executed changes data anywhere.
+///
+/// # Safety
+/// `estate` is an executor state with its plan.
+pub unsafe fn statement_modifies(estate: *mut pg_sys::EState) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let statement = (*estate).es_plannedstmt;
+        !statement.is_null()
+            && ((*statement).commandType != pg_sys::CmdType::CMD_SELECT
+                || (*statement).hasModifyingCTE)
+    }
+}
+
+/// The columns an UPDATE of `rel` sets, generated ones included, as pull_varattnos numbers them.
+///
+/// # Safety
+/// `rel` is a result relation of the query of `root`.
+pub unsafe fn updated_columns(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+) -> *mut pg_sys::Bitmapset {
+    // SAFETY: as the caller vouches; the function is optimizer/inherit.h's on all versions.
+    unsafe { super::ffi::get_rel_all_updated_cols(root, rel) }
+}

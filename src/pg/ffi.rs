@@ -72,3 +72,27 @@ pub fn stop_process() {
     // SAFETY: raise(3) has no other effect than the signal.
     unsafe { raise(SIGSTOP) };
 }
+
+/// The columns that an UPDATE of `rel` sets, generated ones included (optimizer/inherit.h).
+///
+/// # Safety
+/// `rel` is a result relation of the query of `root`.
+#[allow(non_snake_case)]
+pub unsafe fn get_rel_all_updated_cols(
+    root: *mut pgrx::pg_sys::PlannerInfo,
+    rel: *mut pgrx::pg_sys::RelOptInfo,
+) -> *mut pgrx::pg_sys::Bitmapset {
+    mod bare {
+        // SAFETY: the signature of optimizer/inherit.h, the same in PostgreSQL 15 (from 15.2) to 18.
+        unsafe extern "C-unwind" {
+            pub fn get_rel_all_updated_cols(
+                root: *mut pgrx::pg_sys::PlannerInfo,
+                rel: *mut pgrx::pg_sys::RelOptInfo,
+            ) -> *mut pgrx::pg_sys::Bitmapset;
+        }
+    }
+    // SAFETY: the closure owns nothing; the caller vouches for the arguments.
+    unsafe {
+        pgrx::pg_sys::ffi::pg_guard_ffi_boundary(|| bare::get_rel_all_updated_cols(root, rel))
+    }
+}

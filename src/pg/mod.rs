@@ -11,6 +11,8 @@
 pub mod attempt;
 pub mod catalog;
 pub mod compat;
+pub mod explain;
+pub mod expr;
 pub mod fd;
 pub mod ffi;
 pub mod guard;
@@ -19,6 +21,7 @@ pub mod lock;
 pub mod memory;
 pub mod node;
 pub mod random;
+pub mod relation;
 pub mod spi;
 pub mod text;
 pub mod transmission;

@@ -1,4 +1,8 @@
 //! Planning callbacks of the foreign data wrapper.
 
-#[allow(dead_code)]
-pub mod prune;
+mod cost;
+pub mod modify;
+pub mod private;
+mod prune;
+mod relinfo;
+pub mod scan;

@@ -172,14 +172,11 @@ fn open(info: &ConnInfo, address: &SockAddr, deadline: Option<Instant>) -> Resul
         };
         Refusal::next(format!("{}\n\t{hint}", text_of(&error)))
     };
-    let mut connected = socket.connect(address).map_err(refused)?;
-    while !connected {
+    if !socket.connect(address).map_err(refused)? {
         await_socket(socket.want(false, true), deadline)?;
         if let Some(error) = socket.raw().take_error().unwrap_or_else(Some) {
             return Err(refused(error));
         }
-        // The latch may have ended the wait.
-        connected = socket.raw().peer_addr().is_ok();
     }
     Ok(socket)
 }

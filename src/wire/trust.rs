@@ -9,7 +9,6 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{
     CertificateDer, CertificateRevocationListDer, IpAddr, PrivateKeyDer, ServerName, UnixTime,
 };
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     version,
@@ -30,7 +29,6 @@ impl Plan {
     /// Reads the files. Err is the message.
     pub(super) fn new(options: &TlsOptions, host: &Host) -> Result<Plan, String> {
         let provider = Arc::new(ring::default_provider());
-        let signer = provider.key_provider;
         let versions: Vec<_> =
             [(TlsVersion::V12, &version::TLS12), (TlsVersion::V13, &version::TLS13)]
                 .into_iter()
@@ -51,14 +49,9 @@ impl Plan {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match own_certificate(options)? {
-            Some((chain, key)) => {
-                // Not `with_client_auth_cert`: it compares certificate and key, and cannot read X.509 v1.
-                let key = signer
-                    .load_private_key(key)
-                    .map_err(|error| format!("could not use the private key: {error}"))?;
-                let identity = SingleCertAndKey::from(CertifiedKey::new(chain, key));
-                builder.with_client_cert_resolver(Arc::new(identity))
-            }
+            Some((chain, key)) => builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| format!("could not use the client certificate: {error}"))?,
             None => builder.with_no_client_auth(),
         };
         config.enable_sni = options.sni;
@@ -308,10 +301,6 @@ pub(super) fn explain(error: &io::Error) -> String {
             if other.0.is::<io::Error>() =>
         {
             other.0.to_string()
-        }
-        // What webpki has no name for in rustls: its own name says it.
-        Some(Error::InvalidCertificate(CertificateError::Other(other))) => {
-            format!("SSL error: certificate verify failed: {}", other.0)
         }
         Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
             "SSL error: certificate verify failed: unknown issuer".to_owned()

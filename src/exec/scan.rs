@@ -1,0 +1,349 @@
+//! Execution of a foreign scan: the query runs on every placement of the plan at the same time, and rows are
+//! given on as they come.
+//!
+//! A plain foreign table is the case of one placement. State lives in the query's memory context and is dropped
+//! with it, so an ERROR needs no End callback.
+
+use super::params::ParamEncoder;
+use super::rows::{Fit, LocalColumn, RowDecoder};
+use super::stream::{Next, Stream};
+use super::tuple::Filler;
+use crate::error::Failure;
+use crate::pg::{catalog, compat, expr, memory};
+use crate::plan::private::ScanPlan;
+use crate::txn::{self, Participant};
+use crate::wire::Params;
+use pgrx::pg_sys;
+use pgrx::pg_sys::Oid;
+use std::rc::Rc;
+
+/// Execution state of one ForeignScan node.
+pub struct ScanState {
+    plan: ScanPlan,
+    /// The user whose mapping is used.
+    user: Oid,
+    lanes: Vec<Lane>,
+    /// The lane that gave the last row: it is asked first, so that rows of one batch stay together.
+    current: usize,
+    /// Evaluated at each start.
+    params: expr::List,
+    filler: Filler,
+    columns: Vec<LocalColumn>,
+    relation: String,
+    keep: bool,
+    started: bool,
+}
+
+/// One placement of the scan.
+struct Lane {
+    server: Oid,
+    sql: Rc<str>,
+    decoder: RowDecoder,
+    encoder: ParamEncoder,
+    /// As sent last.
+    params: Params,
+    stream: Option<Stream>,
+}
+
+impl ScanState {
+    /// Builds the state of `node` (BeginForeignScan of fdwhandler.sgml). Nothing is sent yet.
+    ///
+    /// # Safety
+    /// `node` is a ForeignScanState being initialised, its plan made by our planning callbacks.
+    pub unsafe fn begin(node: *mut pg_sys::ForeignScanState) -> Result<ScanState, Failure> {
+        // SAFETY: the executor has initialised the node's base part, its relation and its scan slot.
+        unsafe {
+            let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+            let plan = ScanPlan::from_list((*scan).fdw_private)?;
+            let slot = (*node).ss.ss_ScanTupleSlot;
+            let descriptor = (*slot).tts_tupleDescriptor;
+            let base = (*scan).scan.scanrelid > 0;
+            let filler = Filler::new(descriptor, &plan.retrieved)?;
+            let relation = match (&plan.description, plan.placements.first()) {
+                (None, Some(placement)) if base => {
+                    catalog::relation_name(placement.tables[0]).unwrap_or_default()
+                }
+                _ => "foreign join".to_owned(),
+            };
+            let columns = filler.local_columns(descriptor);
+            let params = expr::List::init((*scan).fdw_exprs, node.cast());
+            let modifies = compat::statement_modifies((*node).ss.ps.state);
+            Ok(ScanState {
+                user: compat::scan_user(node),
+                lanes: Vec::new(),
+                current: 0,
+                params,
+                filler,
+                columns,
+                relation,
+                // Rows that this statement changes must not turn up changed when the scan is read again.
+                keep: modifies,
+                started: false,
+                plan,
+            })
+        }
+    }
+
+    /// The plan, for EXPLAIN.
+    pub fn plan(&self) -> &ScanPlan {
+        &self.plan
+    }
+
+    /// The next row in the node's scan slot, or the slot empty (IterateForeignScan).
+    ///
+    /// # Safety
+    /// `node` is the node this state was begun for, in execution.
+    pub unsafe fn iterate(
+        &mut self,
+        node: *mut pg_sys::ForeignScanState,
+    ) -> Result<*mut pg_sys::TupleTableSlot, Failure> {
+        // SAFETY: the slot belongs to the node; decoded values live until the lane's next batch, longer than
+        // the slot's contents have to.
+        unsafe {
+            let slot = (*node).ss.ss_ScanTupleSlot;
+            pg_sys::ExecClearTuple(slot);
+            if !self.started {
+                self.start(node)?;
+            }
+            loop {
+                let mut ended = 0;
+                for step in 0..self.lanes.len() {
+                    let index = (self.current + step) % self.lanes.len();
+                    match self.advance(index)? {
+                        Step::Row(row) => {
+                            self.current = index;
+                            let lane = &mut self.lanes[index];
+                            let Some(stream) = &lane.stream else { continue };
+                            self.filler.store(&mut lane.decoder, stream.row(row), slot)?;
+                            return Ok(slot);
+                        }
+                        Step::Wait => {}
+                        Step::End => ended += 1,
+                    }
+                }
+                if ended == self.lanes.len() {
+                    return Ok(slot);
+                }
+                let waited: Vec<_> = self
+                    .lanes
+                    .iter()
+                    .filter_map(|lane| lane.stream.as_ref())
+                    .filter_map(|stream| Some((&**stream.participant(), stream.ticket()?)))
+                    .collect();
+                txn::wait_any(&waited, None)?;
+            }
+        }
+    }
+
+    /// Moves one lane on as far as it goes without waiting; with a single lane it waits.
+    fn advance(&mut self, index: usize) -> Result<Step, Failure> {
+        let alone = self.lanes.len() == 1;
+        loop {
+            let lane = &mut self.lanes[index];
+            let Some(stream) = &mut lane.stream else { return Ok(Step::End) };
+            match stream.next_row() {
+                Next::Row(row) => return Ok(Step::Row(row)),
+                Next::End => return Ok(Step::End),
+                Next::Pending if alone || stream.is_ready() => {
+                    // SAFETY: the slot's last row was given up when the next one was asked for.
+                    unsafe { lane.decoder.reset_batch() };
+                    stream.receive()?;
+                    self.check_columns(index)?;
+                }
+                Next::Pending => return Ok(Step::Wait),
+            }
+        }
+    }
+
+    /// Looks at the remote description of the first batch; asks again in other formats where it does not fit.
+    fn check_columns(&mut self, index: usize) -> Result<(), Failure> {
+        let lane = &mut self.lanes[index];
+        let Some(stream) = &mut lane.stream else { return Ok(()) };
+        let Some(remote) = stream.take_columns() else { return Ok(()) };
+        if self.columns.is_empty() {
+            return Ok(());
+        }
+        let fit = lane.decoder.fit(&remote).map_err(|failure| {
+            failure.add_context(format!("remote SQL command: {}", stream.sql()))
+        })?;
+        if let Fit::Rebind(formats) = fit {
+            stream.close();
+            stream.start(&lane.encoder.param_types(), &lane.params, formats)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the query to every placement.
+    ///
+    /// # Safety
+    /// As for [`ScanState::iterate`].
+    unsafe fn start(&mut self, node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
+        if self.lanes.is_empty() {
+            // SAFETY: the decoders live as long as the query's memory, and so does this state.
+            let _context =
+                unsafe { memory::ContextGuard::switch_to((*(*node).ss.ps.state).es_query_cxt) };
+            self.open_lanes()?;
+        }
+        // SAFETY: the node's expression context is set up.
+        unsafe { self.params.evaluate((*node).ss.ps.ps_ExprContext) };
+        for index in 0..self.lanes.len() {
+            let participant = txn::enlist(self.lanes[index].server, self.user)?;
+            let (fetch, locking, keep) = (self.plan.fetch_size, self.plan.locking, self.keep);
+            if locking {
+                participant.mark_written();
+            }
+            let lane = &mut self.lanes[index];
+            if lane.stream.as_ref().is_none_or(|s| !Rc::ptr_eq(s.participant(), &participant)) {
+                lane.stream = Some(Stream::new(
+                    participant,
+                    lane.sql.clone(),
+                    (fetch > 0).then_some(fetch),
+                    !locking,
+                    keep,
+                ));
+            }
+            lane.params = Params::default();
+            for (i, &(value, null)) in self.params.values().iter().enumerate() {
+                // SAFETY: the value is of the type the encoder was made for.
+                unsafe { lane.encoder.encode(i, value, null, &mut lane.params)? };
+            }
+            let Some(stream) = &mut lane.stream else { continue };
+            stream.start(&lane.encoder.param_types(), &lane.params, lane.decoder.formats())?;
+        }
+        self.current = 0;
+        self.started = true;
+        Ok(())
+    }
+
+    fn open_lanes(&mut self) -> Result<(), Failure> {
+        let types = self.params.types();
+        for placement in &self.plan.placements {
+            let sql = self.plan.sql(placement)?;
+            self.lanes.push(Lane {
+                server: placement.server,
+                sql: sql.into(),
+                decoder: RowDecoder::new(self.columns.clone(), self.relation.clone())?,
+                encoder: ParamEncoder::declared(&types)?,
+                params: Params::default(),
+                stream: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// Starts over (ReScanForeignScan): with changed parameters the query is sent again, else rows still at
+    /// hand are read again.
+    ///
+    /// # Safety
+    /// As for [`ScanState::iterate`].
+    pub unsafe fn rescan(&mut self, node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
+        if !self.started {
+            return Ok(());
+        }
+        // SAFETY: the node is valid.
+        let changed = unsafe { !(*node).ss.ps.chgParam.is_null() };
+        self.current = 0;
+        if !changed {
+            let mut all = true;
+            for lane in &mut self.lanes {
+                if let Some(stream) = &mut lane.stream {
+                    stream.drain_for_rewind()?;
+                    all &= stream.rewind();
+                }
+            }
+            if all {
+                return Ok(());
+            }
+        }
+        self.stop();
+        Ok(())
+    }
+
+    /// Gives the portals up (EndForeignScan).
+    pub fn stop(&mut self) {
+        for lane in &mut self.lanes {
+            if let Some(stream) = &mut lane.stream {
+                stream.close();
+            }
+        }
+        self.started = false;
+    }
+
+    /// What each placement was asked and how many rows it gave, for EXPLAIN ANALYZE.
+    pub fn received(&self) -> impl Iterator<Item = (Oid, u64)> + '_ {
+        self.lanes
+            .iter()
+            .filter_map(|lane| lane.stream.as_ref().map(|stream| (lane.server, stream.received)))
+    }
+
+    /// The participants this scan uses.
+    pub fn participants(&self) -> impl Iterator<Item = &Rc<Participant>> {
+        self.lanes.iter().filter_map(|lane| lane.stream.as_ref()).map(Stream::participant)
+    }
+}
+
+enum Step {
+    Row(usize),
+    Wait,
+    End,
+}
+
+/// Puts a new state into the node (in the query's memory context).
+///
+/// # Safety
+/// As for [`ScanState::begin`].
+pub unsafe fn begin(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
+    // SAFETY: es_query_cxt lives as long as the node.
+    unsafe {
+        let state = ScanState::begin(node)?;
+        let context = (*(*node).ss.ps.state).es_query_cxt;
+        (*node).fdw_state = memory::give(context, state).cast();
+    }
+    Ok(())
+}
+
+/// The node's state; `None` when it was never begun (EXPLAIN without ANALYZE).
+///
+/// # Safety
+/// `node` is a ForeignScanState of ours; the reference must not outlive the callback.
+pub unsafe fn state<'a>(node: *mut pg_sys::ForeignScanState) -> Option<&'a mut ScanState> {
+    // SAFETY: fdw_state is NULL or was set by `begin`; the executor calls one callback of a node at a time.
+    unsafe { (*node).fdw_state.cast::<ScanState>().as_mut() }
+}
+
+/// IterateForeignScan.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn iterate(
+    node: *mut pg_sys::ForeignScanState,
+) -> Result<*mut pg_sys::TupleTableSlot, Failure> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        match state(node) {
+            Some(state) => state.iterate(node),
+            None => Ok(pg_sys::ExecClearTuple((*node).ss.ss_ScanTupleSlot)),
+        }
+    }
+}
+
+/// ReScanForeignScan.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn rescan(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches.
+    unsafe { state(node).map_or(Ok(()), |state| state.rescan(node)) }
+}
+
+/// EndForeignScan. The state itself goes with the query's memory.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn end(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches.
+    if let Some(state) = unsafe { state(node) } {
+        state.stop();
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! One query running on one placement: its portal, the batch being read and the batch asked for.
+//!
+//! The first batch comes with the request itself (one round trip for a lookup); the next one is asked for as
+//! soon as a batch has arrived, so the shard works while its rows are used. At most two batches are in memory.
+
+use crate::error::{Failure, SqlState};
+use crate::txn::{Participant, Stamp};
+use crate::wire::{Column, Formats, Params, Reply, Request, Ticket};
+use std::rc::Rc;
+
+/// Rows asked for with the request when the user has set no `fetch_size`.
+const FIRST_FETCH: u32 = 256;
+/// What a later batch should weigh then, in bytes.
+const BATCH_BYTES: usize = 256 * 1024;
+/// Most rows of one batch then.
+const MOST_ROWS: usize = 16 * 1024;
+
+/// A query on one placement.
+pub struct Stream {
+    participant: Rc<Participant>,
+    sql: Rc<str>,
+    portal: String,
+    /// Rows per fetch as the user set them.
+    fetch_size: Option<u32>,
+    read_ahead: bool,
+    pending: Option<Ticket>,
+    batch: Reply,
+    next: usize,
+    /// Batches to read again after a rewind, when they are kept.
+    kept: Option<Vec<Reply>>,
+    /// Portal open on the server with rows left.
+    suspended: bool,
+    /// When the portal was opened: a rolled-back subtransaction takes its portals with it.
+    opened: Option<Stamp>,
+    started: bool,
+    first_batch: bool,
+    /// Rows received so far, for EXPLAIN ANALYZE.
+    pub received: u64,
+}
+
+/// What [`Stream::next_row`] found.
+pub enum Next {
+    /// A row; its DataRow body is `Stream::row(index)`.
+    Row(usize),
+    /// Rows are on their way: wait for [`Stream::ticket`].
+    Pending,
+    /// No more rows.
+    End,
+}
+
+impl Stream {
+    /// A stream that has sent nothing yet. Without `read_ahead` a batch is asked for only when the last one is
+    /// used up; with `keep` all batches stay in memory, so that a rewind reads the same rows again.
+    pub fn new(
+        participant: Rc<Participant>,
+        sql: Rc<str>,
+        fetch_size: Option<u32>,
+        read_ahead: bool,
+        keep: bool,
+    ) -> Stream {
+        let portal = participant.session().new_portal_name();
+        Stream {
+            participant,
+            sql,
+            portal,
+            fetch_size,
+            read_ahead,
+            pending: None,
+            batch: Reply::default(),
+            next: 0,
+            kept: keep.then(Vec::new),
+            suspended: false,
+            opened: None,
+            started: false,
+            first_batch: true,
+            received: 0,
+        }
+    }
+
+    /// The connection it runs on.
+    pub fn participant(&self) -> &Rc<Participant> {
+        &self.participant
+    }
+
+    /// The remote SQL.
+    pub fn sql(&self) -> &Rc<str> {
+        &self.sql
+    }
+
+    /// Whether the request has been sent.
+    pub fn started(&self) -> bool {
+        self.started
+    }
+
+    /// Sends the query with `params`; does not wait.
+    pub fn start(
+        &mut self,
+        param_types: &[u32],
+        params: &Params,
+        formats: Formats,
+    ) -> Result<(), Failure> {
+        let request = Request::Execute {
+            sql: &self.sql,
+            param_types,
+            params,
+            formats,
+            portal: &self.portal,
+            max_rows: self.fetch_size.unwrap_or(FIRST_FETCH),
+        };
+        self.pending = Some(self.participant.submit(request)?);
+        self.opened = Some(self.participant.stamp());
+        self.started = true;
+        self.first_batch = true;
+        self.batch = Reply::default();
+        self.next = 0;
+        self.suspended = false;
+        Ok(())
+    }
+
+    /// The request whose reply is awaited, if any.
+    pub fn ticket(&self) -> Option<&Ticket> {
+        self.pending.as_ref()
+    }
+
+    /// Whether [`Stream::receive`] would not wait.
+    pub fn is_ready(&self) -> bool {
+        self.pending.as_ref().is_none_or(|ticket| self.participant.is_ready(ticket))
+    }
+
+    /// The columns of the first batch, once received, if they have not been looked at yet.
+    pub fn take_columns(&mut self) -> Option<Rc<[Column]>> {
+        self.batch.columns.take()
+    }
+
+    /// The next row of the current batch, without waiting.
+    pub fn next_row(&mut self) -> Next {
+        if self.next < self.batch.rows.len() {
+            self.next += 1;
+            Next::Row(self.next - 1)
+        } else if self.pending.is_some() || self.suspended {
+            Next::Pending
+        } else {
+            Next::End
+        }
+    }
+
+    /// The DataRow body of a row of the current batch.
+    pub fn row(&self, index: usize) -> &[u8] {
+        let start = self.batch.rows[index] as usize;
+        let end = self.batch.rows.get(index + 1).map_or(self.batch.data.len(), |&end| end as usize);
+        &self.batch.data[start..end]
+    }
+
+    /// Asks for the next batch, if one is there and none is asked for.
+    pub fn request_more(&mut self) -> Result<(), Failure> {
+        if self.pending.is_none() && self.suspended {
+            if self.opened.is_some_and(|stamp| !self.participant.lives(stamp)) {
+                return Err(Failure::new(
+                    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "the remote cursor was closed when its subtransaction was rolled back",
+                ));
+            }
+            let max_rows = self.fetch_rows();
+            let request = Request::Fetch { portal: &self.portal, max_rows };
+            self.pending = Some(self.participant.submit(request)?);
+        }
+        Ok(())
+    }
+
+    /// Takes the awaited batch, waiting for it, and asks for the one after it. Must only be called when the
+    /// current batch is used up.
+    pub fn receive(&mut self) -> Result<(), Failure> {
+        self.request_more()?;
+        let Some(ticket) = self.pending.take() else { return Ok(()) };
+        let reply = self.participant.wait(ticket, &self.sql)?;
+        self.suspended = reply.suspended;
+        self.received += reply.rows.len() as u64;
+        let previous = std::mem::replace(&mut self.batch, reply);
+        if let Some(kept) = &mut self.kept
+            && !self.first_batch
+        {
+            kept.push(previous);
+        }
+        self.first_batch = false;
+        self.next = 0;
+        if self.read_ahead {
+            self.request_more()?;
+        }
+        Ok(())
+    }
+
+    fn fetch_rows(&self) -> u32 {
+        if let Some(rows) = self.fetch_size {
+            return rows;
+        }
+        let width = self.batch.data.len().checked_div(self.batch.rows.len()).unwrap_or(0).max(8);
+        (BATCH_BYTES / width).clamp(16, MOST_ROWS) as u32
+    }
+
+    /// Goes back to the first row without asking the server, where that is possible.
+    pub fn rewind(&mut self) -> bool {
+        match &mut self.kept {
+            // Everything so far is one batch, and it is still here.
+            _ if self.started && self.received == self.batch.rows.len() as u64 => {}
+            Some(kept) if self.pending.is_none() && !self.suspended => {
+                // All batches are here: join them to one.
+                let last = std::mem::take(&mut self.batch);
+                let mut all = Reply::default();
+                for part in kept.drain(..).chain(std::iter::once(last)) {
+                    let base = all.data.len() as u32;
+                    all.rows.extend(part.rows.iter().map(|start| start + base));
+                    all.data.extend_from_slice(&part.data);
+                }
+                self.batch = all;
+            }
+            _ => return false,
+        }
+        self.next = 0;
+        true
+    }
+
+    /// Reads the stream to its end so that [`Stream::rewind`] works, when batches are kept.
+    pub fn drain_for_rewind(&mut self) -> Result<(), Failure> {
+        while self.kept.is_some() && (self.pending.is_some() || self.suspended) {
+            self.receive()?;
+        }
+        Ok(())
+    }
+
+    /// Gives the portal up; the stream can be started again.
+    pub fn close(&mut self) {
+        if self.started {
+            self.pending = None;
+            if self.opened.take().is_some_and(|stamp| self.participant.lives(stamp)) {
+                self.participant.close_portal(&self.portal);
+            }
+            self.portal = self.participant.session().new_portal_name();
+            self.started = false;
+            self.suspended = false;
+            self.batch = Reply::default();
+            self.next = 0;
+            self.received = 0;
+            if let Some(kept) = &mut self.kept {
+                kept.clear();
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Planning of INSERT, UPDATE and DELETE on one foreign table, row by row.
+
+use super::private::ModifyPlan;
+use crate::deparse::{self, OnConflict, Returning, RowId, Scope};
+use crate::error::{Failure, SqlState};
+use crate::options::load;
+use crate::pg::relation::Relation;
+use crate::pg::{compat, node};
+use pgrx::pg_sys;
+use pgrx::pg_sys::CmdType;
+
+/// AddForeignUpdateTargets: a row is found again by its ctid.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn add_update_targets(
+    root: *mut pg_sys::PlannerInfo,
+    rtindex: pg_sys::Index,
+) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches; the name is copied by the target entry's maker.
+    unsafe {
+        let ctid = pg_sys::makeVar(
+            rtindex as _,
+            pg_sys::SelfItemPointerAttributeNumber as i16,
+            pg_sys::TIDOID,
+            -1,
+            pg_sys::InvalidOid,
+            0,
+        );
+        pg_sys::add_row_identity_var(root, ctid, rtindex, c"ctid".as_ptr());
+        Ok(())
+    }
+}
+
+/// PlanForeignModify.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn plan(
+    root: *mut pg_sys::PlannerInfo,
+    node: *mut pg_sys::ModifyTable,
+    result: pg_sys::Index,
+    subplan: i32,
+) -> Result<*mut pg_sys::List, Failure> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let entry = *(*root).simple_rte_array.add(result as usize);
+        // The rewriter has locked it.
+        let relation = Relation::open((*entry).relid, pg_sys::NoLock as i32);
+        let operation = (*node).operation;
+        let do_nothing = match (*node).onConflictAction {
+            pg_sys::OnConflictAction::ONCONFLICT_NONE => false,
+            pg_sys::OnConflictAction::ONCONFLICT_NOTHING => true,
+            _ => {
+                return Err(Failure::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "ON CONFLICT DO UPDATE is not supported on foreign tables",
+                ));
+            }
+        };
+        let targets = match operation {
+            CmdType::CMD_INSERT => all_columns(&relation),
+            // A BEFORE UPDATE trigger may change any column.
+            CmdType::CMD_UPDATE if has_before_update(&relation) => all_columns(&relation),
+            CmdType::CMD_UPDATE => updated_columns(root, result, &relation),
+            _ => Vec::new(),
+        };
+        let returning = nth_list((*node).returningLists, subplan);
+        let checks = nth_list((*node).withCheckOptionLists, subplan);
+        build(operation, &relation, result, &targets, do_nothing, returning, checks)
+            .map(|plan| plan.to_list())
+    }
+}
+
+/// The INSERT of COPY FROM or of a partition that rows are routed to.
+///
+/// # Safety
+/// `result` is an initialised result relation, a foreign table of ours.
+pub unsafe fn insert_plan(
+    result: *mut pg_sys::ResultRelInfo,
+    do_nothing: bool,
+) -> Result<ModifyPlan, Failure> {
+    // SAFETY: as the caller vouches; the relation is open and locked.
+    unsafe {
+        let relation = Relation::open((*(*result).ri_RelationDesc).rd_id, pg_sys::NoLock as i32);
+        let targets = all_columns(&relation);
+        // Expressions of a routed partition are numbered by its own entry or its root's.
+        let mut rti = (*result).ri_RangeTableIndex;
+        if rti == 0 && !(*result).ri_RootResultRelInfo.is_null() {
+            rti = (*(*result).ri_RootResultRelInfo).ri_RangeTableIndex;
+        }
+        let returning = (*result).ri_returningList;
+        let checks = (*result).ri_WithCheckOptions;
+        build(CmdType::CMD_INSERT, &relation, rti, &targets, do_nothing, returning, checks)
+    }
+}
+
+unsafe fn build(
+    operation: CmdType::Type,
+    relation: &Relation,
+    rti: pg_sys::Index,
+    targets: &[i32],
+    do_nothing: bool,
+    returning: *mut pg_sys::List,
+    checks: *mut pg_sys::List,
+) -> Result<ModifyPlan, Failure> {
+    // SAFETY: the relation is open, the lists are the statement's.
+    unsafe {
+        let table = load::foreign_table(relation.oid())?;
+        let scope = Scope::new(std::ptr::null_mut(), [(rti, table)]);
+        let trigger = has_after_trigger(relation, operation);
+        let attrs = deparse::returning_attrs(rti, trigger, checks, returning);
+        let returned = Returning::Columns(attrs);
+        let statement = match operation {
+            CmdType::CMD_INSERT => {
+                let conflict = if do_nothing { OnConflict::DoNothing } else { OnConflict::Error };
+                deparse::insert(&scope, rti, targets, conflict, &returned)?
+            }
+            CmdType::CMD_UPDATE => deparse::update(&scope, rti, targets, RowId::Ctid, &returned)?,
+            _ => deparse::delete(&scope, rti, RowId::Ctid, &returned)?,
+        };
+        let generated = |attnum: &i32| {
+            (*compat::attribute(relation.descriptor(), *attnum as usize - 1)).attgenerated != 0
+        };
+        Ok(ModifyPlan {
+            template: statement.template,
+            targets: targets.iter().copied().filter(|attnum| !generated(attnum)).collect(),
+            returning: !attrs.is_null(),
+            retrieved: statement.retrieved,
+        })
+    }
+}
+
+/// An AFTER ROW trigger sees the row as the shard stored it.
+fn has_after_trigger(relation: &Relation, operation: CmdType::Type) -> bool {
+    // SAFETY: the relation is open.
+    unsafe {
+        let triggers = (*relation.raw()).trigdesc;
+        !triggers.is_null()
+            && match operation {
+                CmdType::CMD_INSERT => (*triggers).trig_insert_after_row,
+                CmdType::CMD_UPDATE => (*triggers).trig_update_after_row,
+                _ => (*triggers).trig_delete_after_row,
+            }
+    }
+}
+
+/// IsForeignRelUpdatable, as bits of CmdType.
+///
+/// # Safety
+/// `relation` is an open foreign table of ours.
+pub unsafe fn updatable(relation: pg_sys::Relation) -> Result<i32, Failure> {
+    // SAFETY: as the caller vouches.
+    let table = load::foreign_table(unsafe { (*relation).rd_id })?;
+    Ok(if table.updatable {
+        (1 << CmdType::CMD_INSERT) | (1 << CmdType::CMD_UPDATE) | (1 << CmdType::CMD_DELETE)
+    } else {
+        0
+    })
+}
+
+/// All columns that are not dropped. INSERT names them all: what the user left out has its local default by now.
+fn all_columns(relation: &Relation) -> Vec<i32> {
+    // SAFETY: the relation is open; numbers run over its attributes.
+    unsafe {
+        let descriptor = relation.descriptor();
+        (1..=(*descriptor).natts)
+            .filter(|&n| !(*compat::attribute(descriptor, n as usize - 1)).attisdropped)
+            .collect()
+    }
+}
+
+unsafe fn updated_columns(
+    root: *mut pg_sys::PlannerInfo,
+    result: pg_sys::Index,
+    relation: &Relation,
+) -> Vec<i32> {
+    // SAFETY: `result` is a base relation of `root`; columns are numbered from FirstLowInvalidHeapAttributeNumber.
+    unsafe {
+        let rel = pg_sys::find_base_rel(root, result as i32);
+        let columns = compat::updated_columns(root, rel);
+        let natts = (*relation.descriptor()).natts;
+        node::members(columns)
+            .map(|member| member + pg_sys::FirstLowInvalidHeapAttributeNumber)
+            .filter(|attnum| (1..=natts).contains(attnum))
+            .collect()
+    }
+}
+
+fn has_before_update(relation: &Relation) -> bool {
+    // SAFETY: the relation is open.
+    unsafe {
+        let triggers = (*relation.raw()).trigdesc;
+        !triggers.is_null() && (*triggers).trig_update_before_row
+    }
+}
+
+/// List number `index` of a list of lists, NIL when there is none.
+unsafe fn nth_list(lists: *mut pg_sys::List, index: i32) -> *mut pg_sys::List {
+    // SAFETY: the index is checked.
+    unsafe {
+        if lists.is_null() || index >= (*lists).length {
+            return std::ptr::null_mut();
+        }
+        (*(*lists).elements.add(index as usize)).ptr_value.cast()
+    }
+}

@@ -1,0 +1,280 @@
+//! From a sharding value to its placements in one step.
+//!
+//! Where all placements of a table say `expression = constant` (or IN a list of constants) of the same immutable
+//! expression, the constants are a map: the expression is evaluated once at the values a query fixes, and what the
+//! map does not name is left out. Placements that say nothing of the kind are always named.
+
+use super::expression::trust_of;
+use super::pin::{MAX_CANDIDATES, Pins};
+use super::rule::{Condition, Rule};
+use super::truth::Formula;
+use crate::error::Failure;
+use crate::pg::attempt::{Trust, attempt};
+use crate::pg::memory::{self, ContextGuard};
+use crate::pg::node::{self, cast, list_vec};
+use pgrx::pg_sys;
+use pgrx::pg_sys::Datum;
+use std::collections::HashMap;
+
+/// The map of one sharded table; lives in a memory context of its own.
+pub struct Routes {
+    /// In terms of the parent's attributes.
+    expression: *mut pg_sys::Node,
+    columns: Vec<i16>,
+    trust: Trust,
+    places: HashMap<u64, Vec<usize>>,
+    context: pg_sys::MemoryContext,
+    descriptor: pg_sys::TupleDesc,
+}
+
+/// `expression = ANY (constants)`, as one placement says it.
+struct Saying {
+    expression: *mut pg_sys::Node,
+    constants: Vec<u64>,
+}
+
+impl Routes {
+    /// The map of placements with these rules, when there is one. The rules' relations must number their columns
+    /// as `descriptor` does.
+    ///
+    /// # Safety
+    /// `descriptor` is a valid row type; the rules are alive.
+    pub unsafe fn new(rules: &[&Rule], descriptor: pg_sys::TupleDesc) -> Option<Routes> {
+        // SAFETY: as the caller vouches; the new context belongs to the map.
+        unsafe {
+            let sayings: Vec<Vec<Saying>> = rules.iter().map(|rule| sayings(rule)).collect();
+            // The first placement's sayings are tried one after the other.
+            for first in sayings.first()? {
+                let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
+                let everywhere = sayings.iter().enumerate().all(|(index, own)| {
+                    let Some(same) = own.iter().find(|saying| {
+                        pg_sys::equal(saying.expression.cast(), first.expression.cast())
+                    }) else {
+                        return false;
+                    };
+                    for &constant in &same.constants {
+                        places.entry(constant).or_default().push(index);
+                    }
+                    true
+                });
+                if everywhere {
+                    return Some(Routes::made(first.expression, places, descriptor));
+                }
+            }
+            None
+        }
+    }
+
+    unsafe fn made(
+        expression: *mut pg_sys::Node,
+        places: HashMap<u64, Vec<usize>>,
+        descriptor: pg_sys::TupleDesc,
+    ) -> Routes {
+        // SAFETY: copies into a new context, a child of CacheMemoryContext.
+        unsafe {
+            let context = memory::create_child(pg_sys::CacheMemoryContext, c"shard_fdw routes");
+            let _guard = ContextGuard::switch_to(context);
+            let expression = pg_sys::copyObjectImpl(expression.cast()).cast::<pg_sys::Node>();
+            let mut used = std::ptr::null_mut();
+            pg_sys::pull_varattnos(expression, 1, &raw mut used);
+            let columns = node::members(used)
+                .filter_map(|m| i16::try_from(m + pg_sys::FirstLowInvalidHeapAttributeNumber).ok())
+                .collect();
+            Routes {
+                trust: trust_of(expression),
+                columns,
+                expression,
+                places,
+                descriptor: pg_sys::CreateTupleDescCopy(descriptor),
+                context,
+            }
+        }
+    }
+
+    /// The columns the expression needs.
+    pub fn columns(&self) -> &[i16] {
+        &self.columns
+    }
+
+    /// The expression, for people, with `relation`'s column names.
+    pub fn describe(&self, relation: pg_sys::Oid) -> String {
+        // SAFETY: the expression's Vars are of range-table index 1, which deparse_context_for calls `relation`.
+        unsafe {
+            let name = pg_sys::get_rel_name(relation);
+            if name.is_null() {
+                return String::new();
+            }
+            let context = pg_sys::deparse_context_for(name, relation);
+            crate::pg::text::take_from_server(pg_sys::deparse_expression(
+                self.expression,
+                context,
+                false,
+                false,
+            ))
+        }
+    }
+
+    /// The placements that can hold a row with one of the pinned values, ascending; `None` when that is not known.
+    ///
+    /// # Safety
+    /// The pinned values are of the columns' types and alive; a transaction is open.
+    pub unsafe fn find(&self, pins: &Pins) -> Result<Option<Vec<usize>>, Failure> {
+        if pins.is_never() {
+            return Ok(Some(Vec::new()));
+        }
+        let mut columns = Vec::with_capacity(self.columns.len());
+        let mut combinations = 1usize;
+        for &attno in &self.columns {
+            let Some(candidates) = pins.get(attno) else { return Ok(None) };
+            combinations = combinations.saturating_mul(candidates.values().len());
+            columns.push((attno, candidates.values()));
+        }
+        if combinations > MAX_CANDIDATES {
+            return Ok(None);
+        }
+        // SAFETY: as the caller vouches; the scratch context is deleted below, or with its parent after an ERROR.
+        unsafe {
+            let scratch = memory::create_child(pg_sys::CurrentMemoryContext, c"shard_fdw routing");
+            let found = attempt(self.trust, || {
+                let _guard = ContextGuard::switch_to(scratch);
+                Ok(self.evaluate(&columns, combinations))
+            });
+            pg_sys::MemoryContextDelete(scratch);
+            // An error of evaluation says nothing.
+            Ok(found?.flatten())
+        }
+    }
+
+    /// Evaluates the expression at each combination of values.
+    unsafe fn evaluate(
+        &self,
+        columns: &[(i16, &[super::pin::Value])],
+        combinations: usize,
+    ) -> Option<Vec<usize>> {
+        // SAFETY: a virtual slot's arrays have one entry per column; everything is allocated in the scratch context.
+        unsafe {
+            let slot =
+                pg_sys::MakeSingleTupleTableSlot(self.descriptor, &raw const pg_sys::TTSOpsVirtual);
+            pg_sys::ExecStoreAllNullTuple(slot);
+            let context = pg_sys::CreateStandaloneExprContext();
+            (*context).ecxt_scantuple = slot;
+            let state = pg_sys::ExecInitExpr(self.expression.cast(), std::ptr::null_mut());
+            let mut found = Some(Vec::new());
+            for combination in 0..combinations {
+                let mut rest = combination;
+                for &(attno, values) in columns {
+                    let value = values[rest % values.len()];
+                    rest /= values.len();
+                    let index = attno as usize - 1;
+                    *(*slot).tts_values.add(index) = value.unwrap_or(Datum::null());
+                    *(*slot).tts_isnull.add(index) = value.is_none();
+                }
+                let mut null = false;
+                let value = pg_sys::ExecEvalExprSwitchContext(state, context, &raw mut null);
+                if null {
+                    // A CHECK that is NULL passes: the row may be anywhere.
+                    found = None;
+                    break;
+                }
+                if let (Some(found), Some(places)) =
+                    (&mut found, self.places.get(&(value.value() as u64)))
+                {
+                    found.extend_from_slice(places);
+                }
+            }
+            pg_sys::FreeExprContext(context, true);
+            pg_sys::ExecDropSingleTupleTableSlot(slot);
+            if let Some(found) = &mut found {
+                found.sort_unstable();
+                found.dedup();
+            }
+            found
+        }
+    }
+}
+
+impl Drop for Routes {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: the context is this map's own. While unwinding it is leaked rather than risk an ERROR.
+            unsafe { pg_sys::MemoryContextDelete(self.context) }
+        }
+    }
+}
+
+/// What the rule says of the form `expression = ANY (constants)`.
+unsafe fn sayings(rule: &Rule) -> Vec<Saying> {
+    // SAFETY: the rule's expressions are valid nodes.
+    rule.conditions.iter().flat_map(|condition| unsafe { saying(rule, condition) }).collect()
+}
+
+unsafe fn saying(rule: &Rule, condition: &Condition) -> Vec<Saying> {
+    let mut parts = Vec::new();
+    // AND may hold several (a list partition says IS NOT NULL besides); under OR a part alone says nothing.
+    match &condition.formula {
+        Formula::Leaf(leaf) => parts.push(*leaf),
+        Formula::All(members) => parts.extend(members.iter().filter_map(|member| match member {
+            Formula::Leaf(leaf) => Some(*leaf),
+            _ => None,
+        })),
+        Formula::Any(_) => {}
+    }
+    parts
+        .into_iter()
+        .filter_map(|leaf| {
+            let leaf = &rule.leaves[leaf];
+            leaf.columns.as_ref()?;
+            // SAFETY: as the caller vouches.
+            unsafe { read(leaf.expression().cast()) }
+        })
+        .collect()
+}
+
+/// `expression = constant`, `constant = expression` or `expression = ANY (array constant)`, of a type that is passed
+/// by value and whose equality is identity.
+unsafe fn read(expression: *mut pg_sys::Node) -> Option<Saying> {
+    // SAFETY: nodes are cast by their tags.
+    unsafe {
+        if let Some(operator) = cast::<pg_sys::OpExpr, _>(expression) {
+            let args = list_vec::<pg_sys::Node>(operator.args);
+            let [left, right] = args[..] else { return None };
+            if !is_plain_equality(operator.opno) {
+                return None;
+            }
+            let (expression, constant) = match (constant(left), constant(right)) {
+                (None, Some(constant)) => (left, constant),
+                (Some(constant), None) => (right, constant),
+                _ => return None,
+            };
+            return Some(Saying { expression, constants: vec![constant] });
+        }
+        let any = cast::<pg_sys::ScalarArrayOpExpr, _>(expression)?;
+        let args = list_vec::<pg_sys::Node>(any.args);
+        let [left, right] = args[..] else { return None };
+        let array = cast::<pg_sys::Const, _>(right)?;
+        if !any.useOr || array.constisnull || !is_plain_equality(any.opno) {
+            return None;
+        }
+        let constants = crate::pg::array::by_value_elements(array.constvalue)?;
+        Some(Saying { expression: left, constants })
+    }
+}
+
+unsafe fn constant(node: *mut pg_sys::Node) -> Option<u64> {
+    // SAFETY: the node is cast by its tag.
+    let constant = unsafe { cast::<pg_sys::Const, _>(node) }?;
+    (!constant.constisnull && constant.constbyval).then(|| constant.constvalue.value() as u64)
+}
+
+/// Equality of two values of the same built-in type whose Datum is the value: equal means the same Datum.
+fn is_plain_equality(operator: pg_sys::Oid) -> bool {
+    matches!(
+        operator.to_u32(),
+        pg_sys::Int2EqualOperator
+            | pg_sys::Int4EqualOperator
+            | pg_sys::Int8EqualOperator
+            | pg_sys::BooleanEqualOperator
+            | pg_sys::OidEqualOperator
+            | pg_sys::DateEqualOperator
+    )
+}
