@@ -1,11 +1,11 @@
 //! INSERT, UPDATE and DELETE of single rows (and batches), RETURNING, and changes that run on the remote server
 //! as a whole.
 
-use super::catalog;
 use super::relation::From;
 use super::scope::Scope;
 use super::template::{Piece, Rows};
 use super::writer::{Params, Statement, Writer};
+use super::{catalog, conflict::OnConflict};
 use crate::error::Failure;
 use crate::pg::node;
 use pgrx::pg_sys::{self, Bitmapset, Expr};
@@ -35,14 +35,6 @@ impl RowId {
             RowId::CtidAndTable => " WHERE ctid = $1 AND tableoid = $2",
         }
     }
-}
-
-/// What an INSERT does about a row that is there already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum OnConflict {
-    Error,
-    DoNothing,
 }
 
 /// What RETURNING asks for.
@@ -84,11 +76,12 @@ pub unsafe fn returning_attrs(
     attrs
 }
 
-/// `INSERT INTO t(a, b) VALUES ($1, $2)`. Parameters are the columns' values in order, without those of generated
-/// columns; the template takes any number of rows.
+/// `INSERT INTO t(a, b) VALUES ($1, $2)`. Parameters are first `Statement::params` (of ON CONFLICT DO UPDATE; none
+/// otherwise), then for each row the columns' values in order, without those of generated columns; the template
+/// takes any number of rows.
 ///
 /// # Safety
-/// `returning` is valid.
+/// `on_conflict` and `returning` hold valid nodes of the scope's query.
 pub unsafe fn insert(
     scope: &Scope,
     rti: u32,
@@ -97,8 +90,25 @@ pub unsafe fn insert(
     returning: &Returning,
 ) -> Result<Statement, Failure> {
     let mut writer = Writer::new(scope, Params::Numbered);
+    writer.qualified = false;
+    let mut retrieved = Vec::new();
+    // Written first: the rows' parameters are numbered behind those in here.
+    let tail = writer.capture(|writer| {
+        writer.qualified = on_conflict.excluded().is_some();
+        writer.aliases.extend(on_conflict.excluded().map(|excluded| (excluded, "excluded")));
+        // SAFETY: as the caller vouches.
+        unsafe {
+            writer.on_conflict(rti, &on_conflict)?;
+            retrieved = writer.returning(rti, returning)?;
+        }
+        Ok(())
+    })?;
     writer.push("INSERT INTO ");
     writer.out.push(Piece::Relation(rti));
+    if on_conflict.excluded().is_some() {
+        let alias = writer.alias(rti);
+        writer.push(&format!(" AS {alias} "));
+    }
     if columns.is_empty() {
         writer.push(" DEFAULT VALUES");
     } else {
@@ -107,13 +117,10 @@ pub unsafe fn insert(
         writer.push(") VALUES ");
         let generated = generated(scope, rti)?;
         let columns = columns.iter().map(|attnum| !generated.contains(attnum)).collect();
-        writer.out.push(Piece::Rows(Rows { first_param: 1, columns }));
+        let first_param = writer.params.len() as u32 + 1;
+        writer.out.push(Piece::Rows(Rows { first_param, columns }));
     }
-    if on_conflict == OnConflict::DoNothing {
-        writer.push(" ON CONFLICT DO NOTHING");
-    }
-    // SAFETY: as the caller vouches.
-    let retrieved = unsafe { writer.returning(rti, returning)? };
+    writer.out.append(tail);
     Ok(writer.finish(retrieved))
 }
 

@@ -40,6 +40,7 @@ mod aggregate;
 mod catalog;
 mod collation;
 mod compound;
+mod conflict;
 mod dml;
 mod expr;
 mod forms;
@@ -61,9 +62,9 @@ mod template;
 mod utility;
 mod writer;
 
+pub use conflict::{Arbiter, ConflictUpdate, OnConflict};
 pub use dml::{
-    Direct, OnConflict, Returning, RowId, delete, direct_delete, direct_update, insert,
-    returning_attrs, update,
+    Direct, Returning, RowId, delete, direct_delete, direct_update, insert, returning_attrs, update,
 };
 pub use group::{Distinct, GroupBy, Set};
 pub use literal::Portable;

@@ -19,7 +19,7 @@ pub enum NotShipped {
     Mutable(Oid),
     /// The collation does not come from a column of the remote table.
     Collation,
-    /// A constant that names an object, or whose text depends on settings.
+    /// A value that names an object, or whose text depends on settings.
     Constant(Oid),
     /// The system column has another value there.
     SystemColumn(i32),
@@ -49,7 +49,7 @@ impl fmt::Display for NotShipped {
             NotShipped::Mutable(oid) => write!(f, "function {} is not immutable", function(*oid)),
             NotShipped::Collation => f.write_str("collation is not that of a remote column"),
             NotShipped::Constant(oid) => {
-                write!(f, "constant of type {} may mean something else there", type_name(*oid))
+                write!(f, "value of type {} may mean something else there", type_name(*oid))
             }
             NotShipped::SystemColumn(attnum) => {
                 write!(f, "system column {}", system_column(*attnum).unwrap_or("unknown"))

@@ -67,7 +67,24 @@ pub(super) fn check_param(param: &pg_sys::Param) -> Result<Derived, NotShipped> 
     if !matches!(param.paramkind, PARAM_EXTERN | PARAM_EXEC) {
         return Err(NotShipped::Form("parameter of a multiple assignment"));
     }
+    check_value_type(param.paramtype)?;
     Ok(Derived::other(param.paramcollid))
+}
+
+/// A value that is sent must be readable there and mean the same: not a row without a type, nor the name of an
+/// object that may be another one there, nor an amount in the local currency.
+pub(super) fn check_value_type(type_oid: Oid) -> Result<(), NotShipped> {
+    // SAFETY: a catalog look-up.
+    let is_pseudo =
+        unsafe { pg_sys::get_typtype(type_oid) } == pg_sys::TYPTYPE_PSEUDO as std::ffi::c_char;
+    if is_pseudo
+        || type_oid == pg_sys::MONEYOID
+        || named_object(type_oid).is_some()
+        || is_name_array(type_oid)
+    {
+        return Err(NotShipped::Constant(type_oid));
+    }
+    Ok(())
 }
 
 /// Whether `expr` can be computed here, once per execution, and its value be sent instead: it has no column of
@@ -87,15 +104,8 @@ pub(super) unsafe fn is_local(judge: &Judge<'_>, expr: *mut Node) -> bool {
         }
         let type_oid = pg_sys::exprType(expr);
         if !judge.scope.ships_type(type_oid)
-            || pg_sys::get_typtype(type_oid) == pg_sys::TYPTYPE_PSEUDO as std::ffi::c_char
+            || check_value_type(type_oid).is_err()
             || pg_sys::expression_returns_set(expr)
-        {
-            return false;
-        }
-        // Values of these types are names or amounts that may be others there; see check_const.
-        if named_object(type_oid).is_some()
-            || is_name_array(type_oid)
-            || type_oid == pg_sys::MONEYOID
         {
             return false;
         }

@@ -221,6 +221,7 @@ impl Judge<'_> {
         if !self.scope.is_outer(var) {
             return Err(NotShipped::Form("column of no table here"));
         }
+        operand::check_value_type(var.vartype)?;
         Ok(Derived::other(var.varcollid))
     }
 
