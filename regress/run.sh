@@ -81,7 +81,7 @@ run_one() {
     mkdir -p "$dir"
     prepare "$db"
     if [[ $program == */pg_isolation_regress ]]; then
-        sql coordinator "$db" -f "$ROOT/regress/common/shards.sql" >/dev/null
+        sql coordinator "$db" -f "$ROOT/regress/common/shards.sql" >/dev/null || status=FAILED
     fi
     if ! (cd "$ROOT/regress" && "$program" --use-existing --dbname="$db" --bindir="$PG_BIN" \
         --inputdir=. --outputdir="$dir" --host=127.0.0.1 --port="${PORT[coordinator]}" \

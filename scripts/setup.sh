@@ -63,8 +63,13 @@ if [[ ${#packages[@]} -gt 0 ]]; then
     [[ -f /etc/debian_version ]] || die "please install: ${packages[*]}"
     say "installing: ${packages[*]}"
     apt_update
+    log=$(mktemp)
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        "${packages[@]}" >/dev/null
+        "${packages[@]}" >"$log" 2>&1 || {
+        cat "$log" >&2
+        die "installing the packages failed"
+    }
+    rm -f "$log"
 fi
 find_postgres || die "PostgreSQL was installed, but its pg_config is not where it should be"
 

@@ -16,6 +16,9 @@ server_start standby
 while port_taken "$NEXT_PORT"; do NEXT_PORT=$((NEXT_PORT + 1)); done
 closed=$NEXT_PORT
 NEXT_PORT=$((NEXT_PORT + 1))
+while port_taken "$NEXT_PORT"; do NEXT_PORT=$((NEXT_PORT + 1)); done
+shut=$NEXT_PORT
+NEXT_PORT=$((NEXT_PORT + 1))
 
 # What the coordinator's process finds in its environment, as libpq would.
 printf '%s\n' "# comment" "*:*:*:nobody:wrong" "127.0.0.1:${PORT[second]}:db:filed:from-the-file" \
@@ -48,6 +51,7 @@ SQL
     )
     for server in "${!PORT[@]}"; do got=${got//${PORT[$server]}/$server}; done
     got=${got//$closed/closed}
+    got=${got//$shut/shut}
     like "$name" "$expected" "$got"
 }
 local_host="host '127.0.0.1'" two="host '127.0.0.1,127.0.0.1'"
@@ -59,7 +63,7 @@ where "unix socket" "^main$" "host '$SOCKETS'" "port '${PORT[main]}'"
 where "two hosts, the first is up" "^main$" "$two" "port '${PORT[main]},${PORT[second]}'"
 where "two hosts, the first is down" "^second$" "$two" "port '$closed,${PORT[second]}'"
 where "two hosts, the first is unknown" "^second$" "host 'no-such-host.invalid,127.0.0.1'" "port '${PORT[second]}'"
-where "two hosts, both are down" "08001: could not connect.*closed.*closed" "$two" "port '$closed,$closed'"
+where "two hosts, both are down" "08001: could not connect.*closed.*shut" "$two" "port '$closed,$shut'"
 where "socket and address" "^second$" "host '/nonexistent,127.0.0.1'" "port '${PORT[second]}'"
 where "more ports than hosts" "could not match 3 port numbers to 2 hosts" "$two" "port '1,2,3'"
 where "more addresses than hosts" "could not match .* host" "$two" "hostaddr '127.0.0.1'" "port '${PORT[main]}'"
@@ -118,7 +122,7 @@ same "a password in the mapping goes before the file" 3 "$(session <<<"SELECT co
 # application_name.
 foreign app "$local_host" "port '${PORT[main]}'" "dbname 'db'"
 sql coordinator coord -c "CREATE FOREIGN TABLE app (app text) SERVER app OPTIONS (table_name 'me')"
-same "application_name: the wrapper's by default" "$FDW" "$(session <<<"SELECT app FROM app;")"
+like "application_name: wrapper, database and process by default" "^$FDW(/coord/[0-9]+)?$" "$(session <<<"SELECT app FROM app;")"
 sql coordinator coord -c "ALTER SERVER app OPTIONS (ADD application_name 'mine %d %u %%')"
 same "application_name of the server" "mine coord postgres %" \
     "$(session <<<"SELECT app FROM app;")"

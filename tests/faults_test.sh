@@ -72,7 +72,7 @@ UPDATE good_victim SET v = 'lost' WHERE id = 1;
 SELECT count(*) FROM good_victim;
 COMMIT;"
 same "nothing of that transaction is left" one "$(sql victim db -c "SELECT v FROM good WHERE id = 1")"
-bad "connection lost before COMMIT" "(57P01|08000|08003|08006): " "
+bad "connection lost before COMMIT" "(57P01|08007|08000|08003|08006): " "
 BEGIN;
 UPDATE good_victim SET v = 'lost' WHERE id = 1;
 \\! $restart

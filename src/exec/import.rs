@@ -47,7 +47,7 @@ pub unsafe fn import(
     if reply.rows.is_empty() {
         let server = participant.server_name();
         return Err(Failure::new(
-            SqlState::FDW_NO_SCHEMAS,
+            SqlState::FDW_SCHEMA_NOT_FOUND,
             format!("schema \"{schema}\" is not present on foreign server \"{server}\""),
         ));
     }
