@@ -19,8 +19,8 @@ impl Writer<'_> {
         let expr: *mut Node = expr.cast();
         // SAFETY: the caller vouches for the tree; each arm casts by the tag.
         unsafe {
-            if self.local.contains(&expr) {
-                self.param(expr);
+            if let Some(local) = self.local.iter().find(|local| local.node == expr) {
+                self.param(local.value);
                 return Ok(());
             }
             match node::tag(expr) {

@@ -96,9 +96,16 @@ pub(super) unsafe fn is_local(judge: &Judge<'_>, expr: *mut Node) -> bool {
     // SAFETY: the caller vouches for the tree.
     unsafe {
         match node::tag(expr) {
-            NodeTag::T_Var | NodeTag::T_Const | NodeTag::T_Param | NodeTag::T_List => return false,
-            _ => {}
+            NodeTag::T_Var | NodeTag::T_Const | NodeTag::T_Param | NodeTag::T_List => false,
+            _ => is_computable(judge, expr),
         }
+    }
+}
+
+/// [`is_local`], for constants, parameters and columns of other relations too.
+pub(super) unsafe fn is_computable(judge: &Judge<'_>, expr: *mut Node) -> bool {
+    // SAFETY: the caller vouches for the tree.
+    unsafe {
         if judge.conditional > 0 && !cannot_fail(expr) {
             return false;
         }

@@ -46,7 +46,7 @@ impl SortKey {
                 return Ok(None);
             }
             let verdict = safety::judge(scope, expr.cast())?;
-            if verdict.local.contains(&expr.cast()) {
+            if verdict.is_local(expr) {
                 return Err(NotShipped::Form("sort by a value computed here"));
             }
             // Columns are taken to sort as they are declared here. Nobody has declared anything about the

@@ -9,15 +9,24 @@
 use super::collation::Derived;
 use super::not_shipped::NotShipped;
 use super::scope::Scope;
-use super::{catalog, indifferent, operand};
+use super::{catalog, indifferent, moment, operand};
 use crate::pg::node;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};
 
 /// What [`judge`] found out about an expression that may be shipped.
 pub struct Verdict {
-    /// Subexpressions whose values are to be sent. They are nodes of the very tree that was judged.
-    pub local: Vec<*mut Node>,
+    /// Subexpressions whose values are to be sent.
+    pub local: Vec<Local>,
     collation: Derived,
+}
+
+/// A subexpression whose value is computed here and sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Local {
+    /// A node of the very tree that was judged.
+    pub node: *mut Node,
+    /// What is computed: the node itself, as a rule.
+    pub value: *mut Node,
 }
 
 /// Whether the expression may be computed on the server.
@@ -43,7 +52,7 @@ pub unsafe fn is_parameter<T>(scope: &Scope, expr: *mut T) -> bool {
             NodeTag::T_Var => {
                 node::cast::<pg_sys::Var, _>(expr).is_some_and(|var| !scope.owns(var))
             }
-            _ => judge(scope, expr).is_ok_and(|verdict| verdict.local.contains(&expr)),
+            _ => judge(scope, expr).is_ok_and(|verdict| verdict.is_local(expr)),
         }
     }
 }
@@ -67,7 +76,7 @@ pub unsafe fn judge(scope: &Scope, expr: *mut Node) -> Result<Verdict, NotShippe
 ///
 /// # Safety
 /// As for [`foreign_expr`].
-pub unsafe fn local_parts(scope: &Scope, expr: *mut Node) -> Vec<*mut Node> {
+pub unsafe fn local_parts(scope: &Scope, expr: *mut Node) -> Vec<Local> {
     let mut judge = Judge { scope, local: Vec::new(), conditional: 0 };
     // SAFETY: as the caller vouches.
     let _ = unsafe { judge.check(expr, None) };
@@ -76,7 +85,7 @@ pub unsafe fn local_parts(scope: &Scope, expr: *mut Node) -> Vec<*mut Node> {
 
 pub(super) struct Judge<'a> {
     pub(super) scope: &'a Scope,
-    pub(super) local: Vec<*mut Node>,
+    pub(super) local: Vec<Local>,
     /// How many CASE or COALESCE branches we are in: what is there may never be computed.
     pub(super) conditional: u32,
 }
@@ -88,7 +97,7 @@ impl Judge<'_> {
         expr: *mut Node,
         case_arg: Option<&Derived>,
     ) -> Result<Derived, NotShipped> {
-        if expr.is_null() {
+        if expr.is_null() || self.local.iter().any(|local| local.node == expr) {
             return Ok(Derived::none());
         }
         let (locals, conditional) = (self.local.len(), self.conditional);
@@ -96,7 +105,7 @@ impl Judge<'_> {
         unsafe {
             let outcome = self.check_here(expr, case_arg).and_then(|derived| {
                 let type_oid = pg_sys::exprType(expr);
-                if self.scope.ships_type(type_oid) {
+                if self.scope.ships_type(type_oid) || self.is_domain_column(expr, type_oid) {
                     Ok(derived)
                 } else {
                     Err(NotShipped::Type(type_oid))
@@ -107,7 +116,7 @@ impl Judge<'_> {
                 Err(reason) => {
                     self.local.truncate(locals);
                     if case_arg.is_none() && operand::is_local(self, expr) {
-                        self.local.push(expr);
+                        self.local.push(Local { node: expr, value: expr });
                         Ok(Derived::other(pg_sys::exprCollation(expr)))
                     } else {
                         Err(reason)
@@ -160,7 +169,12 @@ impl Judge<'_> {
                     if call.opretset {
                         return Err(NotShipped::Form("set-returning operator"));
                     }
-                    self.operator(call.opno)?;
+                    match self.operator(call.opno) {
+                        Err(NotShipped::Mutable(_))
+                            if node::is_a(expr, NodeTag::T_OpExpr)
+                                && moment::is_steady(self, call) => {}
+                        outcome => outcome?,
+                    }
                     if !node::is_a(expr, NodeTag::T_OpExpr) {
                         plain_operator(call.opno, &["="])?;
                     }
@@ -187,7 +201,11 @@ impl Judge<'_> {
                     Ok(Derived::none())
                 }
                 NodeTag::T_NullTest => {
-                    self.check((*expr.cast::<pg_sys::NullTest>()).arg.cast(), case_arg)?;
+                    let arg: *mut Node = (*expr.cast::<pg_sys::NullTest>()).arg.cast();
+                    // NULL is NULL in any type; in a row it is a question to its columns.
+                    if !self.is_column(arg) || pg_sys::type_is_rowtype(pg_sys::exprType(arg)) {
+                        self.check(arg, case_arg)?;
+                    }
                     Ok(Derived::none())
                 }
                 NodeTag::T_BooleanTest => {
@@ -223,6 +241,27 @@ impl Judge<'_> {
         }
         operand::check_value_type(var.vartype)?;
         Ok(Derived::other(var.varcollid))
+    }
+
+    /// Whether it is a user column of a remote table.
+    unsafe fn is_column(&self, expr: *mut Node) -> bool {
+        // SAFETY: the caller vouches for the tree.
+        unsafe {
+            node::cast::<pg_sys::Var, _>(expr)
+                .is_some_and(|var| self.scope.owns(var) && var.varattno > 0)
+        }
+    }
+
+    /// A column of a domain: its values are those of the base type, and the domain is not named in the SQL.
+    unsafe fn is_domain_column(&self, expr: *mut Node, type_oid: Oid) -> bool {
+        // SAFETY: the caller vouches for the tree; catalog look-ups.
+        unsafe {
+            if !self.is_column(expr) {
+                return false;
+            }
+            let base = pg_sys::getBaseType(type_oid);
+            base != type_oid && self.scope.ships_type(base)
+        }
     }
 
     /// A function must be known there and immutable.
@@ -276,6 +315,11 @@ pub(super) fn plain_operator(operator: Oid, names: &[&str]) -> Result<(), NotShi
 }
 
 impl Verdict {
+    /// Whether the node's value is sent.
+    pub fn is_local<T>(&self, node: *mut T) -> bool {
+        self.local.iter().any(|local| local.node == node.cast())
+    }
+
     /// The collation the remote result has, if it comes from a column.
     pub fn column_collation(&self) -> Option<Oid> {
         self.collation.column_collation()

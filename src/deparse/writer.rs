@@ -1,10 +1,10 @@
 //! The state of writing one remote statement: text so far, parameters so far, and how columns are spelled.
 
-use super::safety;
+use super::safety::{self, Local};
 use super::scope::Scope;
 use super::template::Template;
 use crate::error::Failure;
-use pgrx::pg_sys::{self, Expr, Node};
+use pgrx::pg_sys::{self, Expr};
 
 /// What a parameter looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) struct Writer<'a> {
     /// Sub-queries in the FROM being written.
     pub outputs: Vec<Output>,
     /// Subexpressions of the expression being written that are sent as values.
-    pub local: Vec<*mut Node>,
+    pub local: Vec<Local>,
     /// Aliases of tables that have one of their own (`excluded`).
     pub aliases: Vec<(u32, &'static str)>,
 }
