@@ -8,12 +8,12 @@ use crate::pg::guard::entry;
 use crate::plan;
 use pgrx::pg_sys::{
     AcquireSampleRowsFunc, BlockNumber, CmdType, DropBehavior, EState, ExplainState, FdwRoutine,
-    ForeignPath, ForeignScan, ForeignScanState, ImportForeignSchemaStmt, Index, List, ModifyTable,
-    ModifyTableState, Oid, Plan, PlannerInfo, RangeTblEntry, RelOptInfo, Relation, ResultRelInfo,
-    TupleTableSlot,
+    ForeignPath, ForeignScan, ForeignScanState, ImportForeignSchemaStmt, Index, JoinPathExtraData,
+    JoinType, List, ModifyTable, ModifyTableState, Oid, Plan, PlannerInfo, RangeTblEntry,
+    RelOptInfo, Relation, ResultRelInfo, TupleTableSlot, UpperRelationKind,
 };
 use pgrx::prelude::*;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 
 /// The handler of the foreign data wrapper `shard_fdw`.
 #[pg_extern]
@@ -24,10 +24,13 @@ fn shard_fdw_handler() -> PgBox<FdwRoutine> {
     routine.GetForeignRelSize = Some(get_foreign_rel_size);
     routine.GetForeignPaths = Some(get_foreign_paths);
     routine.GetForeignPlan = Some(get_foreign_plan);
+    routine.GetForeignJoinPaths = Some(get_foreign_join_paths);
+    routine.GetForeignUpperPaths = Some(get_foreign_upper_paths);
     routine.BeginForeignScan = Some(begin_foreign_scan);
     routine.IterateForeignScan = Some(iterate_foreign_scan);
     routine.ReScanForeignScan = Some(rescan_foreign_scan);
     routine.EndForeignScan = Some(end_foreign_scan);
+    routine.RecheckForeignScan = Some(recheck_foreign_scan);
     routine.AddForeignUpdateTargets = Some(add_foreign_update_targets);
     routine.PlanForeignModify = Some(plan_foreign_modify);
     routine.BeginForeignModify = Some(begin_foreign_modify);
@@ -87,7 +90,35 @@ unsafe extern "C-unwind" fn get_foreign_plan(
     clauses: *mut List,
     outer: *mut Plan,
 ) -> *mut ForeignScan {
-    unsafe { entry(|| plan::scan::foreign_plan(root, rel, path, targets, clauses, outer)) }
+    unsafe { entry(|| plan::foreign_plan::foreign_plan(root, rel, path, targets, clauses, outer)) }
+}
+
+unsafe extern "C-unwind" fn get_foreign_join_paths(
+    root: *mut PlannerInfo,
+    rel: *mut RelOptInfo,
+    outer: *mut RelOptInfo,
+    inner: *mut RelOptInfo,
+    kind: JoinType::Type,
+    extra: *mut JoinPathExtraData,
+) {
+    unsafe { entry(|| plan::join::paths(root, rel, outer, inner, kind, extra)) }
+}
+
+unsafe extern "C-unwind" fn get_foreign_upper_paths(
+    root: *mut PlannerInfo,
+    stage: UpperRelationKind::Type,
+    input: *mut RelOptInfo,
+    output: *mut RelOptInfo,
+    extra: *mut c_void,
+) {
+    unsafe { entry(|| plan::upper::paths(root, stage, input, output, extra)) }
+}
+
+unsafe extern "C-unwind" fn recheck_foreign_scan(
+    node: *mut ForeignScanState,
+    slot: *mut TupleTableSlot,
+) -> bool {
+    unsafe { entry(|| scan::recheck(node, slot)) }
 }
 
 unsafe extern "C-unwind" fn begin_foreign_scan(node: *mut ForeignScanState, flags: c_int) {

@@ -347,3 +347,31 @@ pub unsafe fn end(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// RecheckForeignScan: for a join, computes it again from the changed row, here; the local plan below the scan does it.
+/// A base relation's conditions are rechecked by the executor itself.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn recheck(
+    node: *mut pg_sys::ForeignScanState,
+    slot: *mut pg_sys::TupleTableSlot,
+) -> Result<bool, Failure> {
+    // SAFETY: as the caller vouches; a join that may be rechecked was planned with a local plan below it.
+    unsafe {
+        let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+        if (*scan).scan.scanrelid > 0 {
+            return Ok(true);
+        }
+        let outer = (*node).ss.ps.lefttree;
+        if outer.is_null() {
+            return Err(Failure::internal("a foreign join cannot be checked again"));
+        }
+        let result = pg_sys::ExecProcNode(outer);
+        if result.is_null() || (*result).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0 {
+            return Ok(false);
+        }
+        pg_sys::ExecCopySlot(slot, result);
+        Ok(true)
+    }
+}

@@ -265,3 +265,130 @@ pub unsafe fn updated_columns(
     // SAFETY: as the caller vouches; the function is optimizer/inherit.h's on all versions.
     unsafe { super::ffi::get_rel_all_updated_cols(root, rel) }
 }
+
+/// A ForeignPath for a join.
+///
+/// # Safety
+/// In a GetForeignJoinPaths callback for `rel`.
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn create_foreign_join_path(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    rows: f64,
+    startup: f64,
+    total: f64,
+    pathkeys: *mut pg_sys::List,
+    required_outer: pg_sys::Relids,
+    outer_path: *mut pg_sys::Path,
+) -> *mut pg_sys::ForeignPath {
+    let target = std::ptr::null_mut();
+    let private = std::ptr::null_mut();
+    // SAFETY: as the caller vouches; a NULL target stands for the relation's own.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        {
+            pg_sys::create_foreign_join_path(
+                root,
+                rel,
+                target,
+                rows,
+                startup,
+                total,
+                pathkeys,
+                required_outer,
+                outer_path,
+                private,
+            )
+        }
+        #[cfg(feature = "pg17")]
+        {
+            pg_sys::create_foreign_join_path(
+                root,
+                rel,
+                target,
+                rows,
+                startup,
+                total,
+                pathkeys,
+                required_outer,
+                outer_path,
+                std::ptr::null_mut(),
+                private,
+            )
+        }
+        #[cfg(feature = "pg18")]
+        {
+            pg_sys::create_foreign_join_path(
+                root,
+                rel,
+                target,
+                rows,
+                0,
+                startup,
+                total,
+                pathkeys,
+                required_outer,
+                outer_path,
+                std::ptr::null_mut(),
+                private,
+            )
+        }
+    }
+}
+
+/// A ForeignPath for an upper relation.
+///
+/// # Safety
+/// In a GetForeignUpperPaths callback for `rel`.
+pub unsafe fn create_foreign_upper_path(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    target: *mut pg_sys::PathTarget,
+    rows: f64,
+    startup: f64,
+    total: f64,
+    pathkeys: *mut pg_sys::List,
+) -> *mut pg_sys::ForeignPath {
+    let outer_path = std::ptr::null_mut();
+    let private = std::ptr::null_mut();
+    // SAFETY: as the caller vouches.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        {
+            pg_sys::create_foreign_upper_path(
+                root, rel, target, rows, startup, total, pathkeys, outer_path, private,
+            )
+        }
+        #[cfg(feature = "pg17")]
+        {
+            pg_sys::create_foreign_upper_path(
+                root,
+                rel,
+                target,
+                rows,
+                startup,
+                total,
+                pathkeys,
+                outer_path,
+                std::ptr::null_mut(),
+                private,
+            )
+        }
+        #[cfg(feature = "pg18")]
+        {
+            pg_sys::create_foreign_upper_path(
+                root,
+                rel,
+                target,
+                rows,
+                0,
+                startup,
+                total,
+                pathkeys,
+                outer_path,
+                std::ptr::null_mut(),
+                private,
+            )
+        }
+    }
+}

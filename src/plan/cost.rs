@@ -88,3 +88,97 @@ fn parse_explain(line: &str) -> Option<Estimate> {
         retrieved: rows,
     })
 }
+
+/// Startup and total cost of the same scan with a remote ORDER BY.
+pub fn sorted(estimate: &Estimate) -> (f64, f64) {
+    (estimate.startup * SORT_FACTOR, estimate.total * SORT_FACTOR)
+}
+
+/// Size and cost of a join on the shard, from those of its sides.
+///
+/// # Safety
+/// Arguments are those of GetForeignJoinPaths, `info` the join's state being made.
+pub unsafe fn join(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    outer: *mut pg_sys::RelOptInfo,
+    inner: *mut pg_sys::RelOptInfo,
+    info: &mut RelInfo,
+) -> Result<(), Failure> {
+    // SAFETY: the sides are ours and have been estimated.
+    unsafe {
+        let side = |rel| RelInfo::of(rel).and_then(|info| info.estimate);
+        let (Some(left), Some(right)) = (side(outer), side(inner)) else { return Ok(()) };
+        let rows = (*rel).rows;
+        let retrieved = pg_sys::clamp_row_est(rows / info.local_conds_sel.max(1e-9));
+        if info.use_remote_estimate {
+            let sql = info.explain_sql(rel)?;
+            let mut estimate = by_remote_explain(info, &sql)?;
+            estimate.rows = pg_sys::clamp_row_est(estimate.retrieved * info.local_conds_sel);
+            estimate.startup += info.local_conds_cost.startup;
+            estimate.total += info.local_conds_cost.startup
+                + (pg_sys::cpu_tuple_cost + info.local_conds_cost.per_tuple) * estimate.retrieved;
+            add_transfer(&mut estimate, info);
+            (*rel).rows = estimate.rows;
+            info.estimate = Some(estimate);
+            return Ok(());
+        }
+        let mut conditions: pg_sys::QualCost = Default::default();
+        let clauses = super::scan::clause_list(&info.join_conds);
+        pg_sys::cost_qual_eval(&raw mut conditions, clauses, root);
+        let (left_cost, right_cost) =
+            (without_transfer(&left, outer), without_transfer(&right, inner));
+        // The shard joins at least as cleverly as a hash join: each row of both sides is looked at once.
+        let startup = left_cost.0 + right_cost.0 + conditions.startup;
+        let run = left_cost.1
+            + right_cost.1
+            + (left.retrieved + right.retrieved) * pg_sys::cpu_operator_cost
+            + retrieved * (conditions.per_tuple + pg_sys::cpu_tuple_cost);
+        let mut estimate = Estimate {
+            rows,
+            width: (*(*rel).reltarget).width,
+            startup: startup + info.local_conds_cost.startup,
+            total: startup
+                + run
+                + info.local_conds_cost.startup
+                + info.local_conds_cost.per_tuple * retrieved,
+            retrieved,
+        };
+        add_transfer(&mut estimate, info);
+        info.estimate = Some(estimate);
+        Ok(())
+    }
+}
+
+/// What the work on the shard costs alone: startup, and the rest.
+unsafe fn without_transfer(estimate: &Estimate, rel: *mut pg_sys::RelOptInfo) -> (f64, f64) {
+    // SAFETY: the relation is ours.
+    let Some(info) = (unsafe { RelInfo::of(rel) }) else { return (estimate.startup, 0.0) };
+    let mut bare = Estimate { retrieved: estimate.retrieved, ..Estimate::default() };
+    add_transfer(&mut bare, info);
+    let startup = (estimate.startup - bare.startup).max(0.0);
+    (startup, (estimate.total - bare.total - startup).max(0.0))
+}
+
+/// Size and cost of grouping the rows of `input` on the shard.
+///
+/// # Safety
+/// `grouped` is the upper relation being planned.
+pub unsafe fn grouping(input: &RelInfo, grouped: *mut pg_sys::RelOptInfo, groups: f64) -> Estimate {
+    let base = input.estimate.unwrap_or_default();
+    let mut transfer = Estimate { retrieved: base.retrieved, ..Estimate::default() };
+    add_transfer(&mut transfer, input);
+    // SAFETY: cost parameters and the relation's target.
+    let (operator, width) = unsafe { (pg_sys::cpu_operator_cost, (*(*grouped).reltarget).width) };
+    // Every row is aggregated before the first group is known.
+    let work = (base.total - transfer.total).max(0.0) + base.retrieved * operator * 2.0;
+    let mut estimate = Estimate {
+        rows: groups.max(1.0),
+        width,
+        startup: work,
+        total: work + groups * operator,
+        retrieved: groups.max(1.0),
+    };
+    add_transfer(&mut estimate, input);
+    estimate
+}

@@ -1,8 +1,13 @@
 //! Planning callbacks of the foreign data wrapper.
 
 mod cost;
+mod epq;
+pub mod foreign_plan;
+pub mod join;
 pub mod modify;
+mod paths;
 pub mod private;
 mod prune;
 mod relinfo;
 pub mod scan;
+pub mod upper;

@@ -1,11 +1,13 @@
 //! What planning knows of one foreign relation (a table, later a join or a grouping): kept in
 //! `RelOptInfo.fdw_private` while a query is planned.
 
-use super::private::Placement;
-use crate::deparse::{From, Params, Scope, Select, Statement, Target, select};
+use super::private::{Placement, ScanPlan};
+use crate::deparse::{
+    From, GroupBy, Limit, Params, Scope, Select, SortKey, Statement, Target, select,
+};
 use crate::error::Failure;
 use crate::options::load::Server;
-use crate::pg::memory;
+use crate::pg::{catalog, memory, node, text};
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
 use std::rc::Rc;
@@ -28,6 +30,12 @@ pub struct RelInfo {
     pub local_conds: Vec<*mut pg_sys::RestrictInfo>,
     /// Why the latter are not sent.
     pub not_shipped: Vec<String>,
+    /// Conditions in ON of a join, for its cost.
+    pub join_conds: Vec<*mut pg_sys::RestrictInfo>,
+    /// For EXPLAIN's `Relations:`; empty for a base relation that is its own scan.
+    pub description: String,
+    /// What a grouping, or the end of a query, adds to it.
+    pub upper: Option<Upper>,
     /// Attributes that have to be fetched, offset as pull_varattnos does.
     pub attrs_used: *mut pg_sys::Bitmapset,
     /// Selectivity of `local_conds`.
@@ -40,6 +48,23 @@ pub struct RelInfo {
     pub use_remote_estimate: bool,
     /// Rows per fetch set by the user.
     pub fetch_size: Option<u32>,
+}
+
+/// What the shard does beyond scanning and joining.
+#[derive(Clone, Debug)]
+pub struct Upper {
+    /// The output columns, a list of TargetEntry.
+    pub tlist: *mut pg_sys::List,
+    /// GROUP BY.
+    pub group_by: GroupBy,
+    /// HAVING, all of them.
+    pub having: Vec<*mut pg_sys::Expr>,
+    /// Conditions on groups that are evaluated here.
+    pub local_having: Vec<*mut pg_sys::Expr>,
+    /// ORDER BY.
+    pub order_by: Vec<SortKey>,
+    /// LIMIT and OFFSET.
+    pub limit: Limit,
 }
 
 /// Size and cost of a scan, in the planner's units.
@@ -67,6 +92,11 @@ impl RelInfo {
         unsafe { (*rel).fdw_private = memory::give(pg_sys::CurrentMemoryContext, self).cast() }
     }
 
+    /// Whether it can be part of a larger remote query. (A table that no row can match has not been looked at.)
+    pub fn is_shippable(&self) -> bool {
+        self.estimate.is_some()
+    }
+
     /// The query for a scan of the base relation `rti` under `conditions`.
     ///
     /// # Safety
@@ -76,6 +106,94 @@ impl RelInfo {
         let mut query = Select::new(target, self.from.clone());
         query.conditions = conditions;
         query
+    }
+
+    /// The SQL for a remote EXPLAIN of the whole relation.
+    ///
+    /// # Safety
+    /// `rel` is the relation whose state this is.
+    pub unsafe fn explain_sql(&self, rel: *mut pg_sys::RelOptInfo) -> Result<String, Failure> {
+        // SAFETY: conditions are live RestrictInfos of the relation.
+        unsafe {
+            let conditions = self.remote_conds.iter().map(|&clause| (*clause).clause).collect();
+            let query = if (*rel).relid > 0 {
+                self.base_query((*rel).relid, conditions)
+            } else {
+                let exprs = node::list_vec((*(*rel).reltarget).exprs);
+                let mut query = Select::new(Target::Exprs(exprs), self.from.clone());
+                query.conditions = conditions;
+                query
+            };
+            let statement = self.statement(&query, Params::Unknown)?;
+            let plan =
+                ScanPlan { template: statement.template, ..self.scan_plan(&self.from.tables()) };
+            self.placements.first().map_or(Ok(String::new()), |placement| plan.sql(placement))
+        }
+    }
+
+    /// The plan of a scan, but for its statement. `tables` are those of the statement, in the placements' order.
+    pub fn scan_plan(&self, tables: &[u32]) -> ScanPlan {
+        ScanPlan {
+            relations: tables.to_vec(),
+            placements: self.placements.clone(),
+            fetch_size: self.fetch_size.unwrap_or(0),
+            not_shipped: self.not_shipped.clone(),
+            ..ScanPlan::default()
+        }
+    }
+
+    /// The state of an upper relation over this one.
+    pub fn derived(&self, upper: Upper, description: String) -> RelInfo {
+        RelInfo {
+            scope: self.scope.clone(),
+            from: self.from.clone(),
+            server: Rc::clone(&self.server),
+            placements: self.placements.clone(),
+            remote_conds: self.remote_conds.clone(),
+            local_conds: Vec::new(),
+            not_shipped: Vec::new(),
+            join_conds: Vec::new(),
+            description,
+            upper: Some(upper),
+            attrs_used: std::ptr::null_mut(),
+            local_conds_sel: 1.0,
+            local_conds_cost: Default::default(),
+            estimate: None,
+            user: self.user,
+            use_remote_estimate: self.use_remote_estimate,
+            fetch_size: self.fetch_size,
+        }
+    }
+
+    /// The relation's name in EXPLAIN's `Relations:`.
+    ///
+    /// # Safety
+    /// `rel` is the relation whose state this is.
+    pub unsafe fn named(
+        &self,
+        root: *mut pg_sys::PlannerInfo,
+        rel: *mut pg_sys::RelOptInfo,
+    ) -> String {
+        if !self.description.is_empty() {
+            return self.description.clone();
+        }
+        // SAFETY: a base relation has a range-table entry.
+        unsafe {
+            let entry = *(*root).simple_rte_array.add((*rel).relid as usize);
+            let relation = catalog::relation_name((*entry).relid).unwrap_or_default();
+            let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace((*entry).relid));
+            let mut name = format!(
+                "{}.{}",
+                catalog::quote_identifier(&text::from_server(schema)),
+                catalog::quote_identifier(&relation)
+            );
+            let alias = text::from_server((*(*entry).eref).aliasname);
+            if alias != relation {
+                name.push(' ');
+                name.push_str(&catalog::quote_identifier(&alias));
+            }
+            name
+        }
     }
 
     /// The statement for `query`.

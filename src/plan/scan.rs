@@ -1,10 +1,10 @@
 //! Planning of scans of one foreign table: size, paths, plan.
 
-use super::cost;
-use super::private::{Placement, ScanPlan};
+use super::private::Placement;
 use super::prune;
 use super::relinfo::RelInfo;
-use crate::deparse::{self, From, LockStrength, LockWait, Locking, Params, Scope};
+use super::{cost, paths};
+use crate::deparse::{self, From, Scope};
 use crate::error::Failure;
 use crate::options::load;
 use crate::pg::{compat, node};
@@ -42,6 +42,9 @@ pub unsafe fn rel_size(
             fetch_size: table.fetch_size,
             scope,
             from: From::Table { rti },
+            join_conds: Vec::new(),
+            description: String::new(),
+            upper: None,
         };
         if prune::verdict(root, rel)? == Verdict::Refuted {
             // No row of this table can match: the planner leaves it out.
@@ -100,7 +103,7 @@ unsafe fn estimate_size(
     // SAFETY: as in `rel_size`.
     unsafe {
         if info.use_remote_estimate {
-            let mut estimate = cost::by_remote_explain(info, &explain_sql(info, (*rel).relid)?)?;
+            let mut estimate = cost::by_remote_explain(info, &info.explain_sql(rel)?)?;
             estimate.rows = pg_sys::clamp_row_est(estimate.retrieved * info.local_conds_sel);
             estimate.startup += info.local_conds_cost.startup;
             estimate.total += info.local_conds_cost.startup
@@ -124,21 +127,6 @@ unsafe fn estimate_size(
     }
 }
 
-/// The scan's SQL for a remote EXPLAIN.
-unsafe fn explain_sql(info: &RelInfo, rti: u32) -> Result<String, Failure> {
-    // SAFETY: clauses are live RestrictInfos of the relation.
-    unsafe {
-        let conditions = info.remote_conds.iter().map(|&clause| (*clause).clause).collect();
-        let statement = info.statement(&info.base_query(rti, conditions), Params::Unknown)?;
-        let plan =
-            ScanPlan { template: statement.template, relations: vec![rti], ..ScanPlan::default() };
-        match info.placements.first() {
-            Some(placement) => plan.sql(placement),
-            None => Ok(String::new()),
-        }
-    }
-}
-
 /// GetForeignPaths.
 ///
 /// # Safety
@@ -150,115 +138,10 @@ pub unsafe fn paths(
     // SAFETY: as the caller vouches; `rel_size` has set fdw_private.
     unsafe {
         let Some(info) = RelInfo::of(rel) else { return Ok(()) };
-        let Some(estimate) = info.estimate else { return Ok(()) };
-        let path = compat::create_foreignscan_path(
-            root,
-            rel,
-            (*rel).rows,
-            estimate.startup,
-            estimate.total,
-            std::ptr::null_mut(),
-            (*rel).lateral_relids,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-        );
-        pg_sys::add_path(rel, path.cast());
+        if info.is_shippable() {
+            paths::add_base_paths(root, rel, info);
+        }
         Ok(())
-    }
-}
-
-/// GetForeignPlan.
-///
-/// # Safety
-/// Arguments as fdwhandler.sgml says.
-pub unsafe fn foreign_plan(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    _path: *mut pg_sys::ForeignPath,
-    targets: *mut pg_sys::List,
-    clauses: *mut pg_sys::List,
-    outer: *mut pg_sys::Plan,
-) -> Result<*mut pg_sys::ForeignScan, Failure> {
-    // SAFETY: as the caller vouches; `rel_size` has set fdw_private.
-    unsafe {
-        let Some(info) = RelInfo::of(rel) else {
-            return Err(Failure::internal("a foreign table was planned without its size"));
-        };
-        let mut remote: Vec<*mut pg_sys::Expr> = Vec::new();
-        let mut local: *mut pg_sys::List = std::ptr::null_mut();
-        for clause in node::list::<pg_sys::RestrictInfo>(clauses) {
-            // Pseudoconstants are gating quals of a Result node above us.
-            if (*clause).pseudoconstant {
-                continue;
-            }
-            let expr = (*clause).clause;
-            let ship = if info.remote_conds.contains(&clause) {
-                true
-            } else if info.local_conds.contains(&clause) {
-                false
-            } else {
-                // A join condition that a parameterised path brought in.
-                deparse::foreign_expr(&info.scope, expr).is_ok()
-            };
-            if ship {
-                remote.push(expr);
-            } else {
-                local = pg_sys::lappend(local, expr.cast());
-            }
-        }
-        let mut query = info.base_query((*rel).relid, remote.clone());
-        query.locking = row_locks(root, (*rel).relid);
-        let statement = info.statement(&query, Params::Numbered)?;
-        let plan = ScanPlan {
-            template: statement.template,
-            retrieved: statement.retrieved,
-            relations: vec![(*rel).relid],
-            placements: info.placements.clone(),
-            fetch_size: info.fetch_size.unwrap_or(0),
-            locking: !query.locking.is_empty(),
-            description: None,
-            not_shipped: info.not_shipped.clone(),
-        };
-        Ok(pg_sys::make_foreignscan(
-            targets,
-            local,
-            (*rel).relid,
-            node::make_list(statement.params.iter().copied()),
-            plan.to_list(),
-            std::ptr::null_mut(),
-            node::make_list(remote.iter().copied()),
-            outer,
-        ))
-    }
-}
-
-/// The locks that the query wants on rows of a table: those of a row mark, or FOR UPDATE on the target of an UPDATE
-/// or DELETE, whose rows are found again by ctid.
-unsafe fn row_locks(root: *mut pg_sys::PlannerInfo, rti: u32) -> Vec<Locking> {
-    use pg_sys::{CmdType, LockClauseStrength as Strength, LockWaitPolicy as Wait};
-    // SAFETY: the planner's root has its parse tree.
-    unsafe {
-        let parse = (*root).parse;
-        let changed = matches!((*parse).commandType, CmdType::CMD_UPDATE | CmdType::CMD_DELETE)
-            && pg_sys::bms_is_member(rti as i32, (*root).all_result_relids);
-        if changed {
-            return vec![Locking { rti, strength: LockStrength::Update, wait: LockWait::Wait }];
-        }
-        let mark = node::list::<pg_sys::PlanRowMark>((*root).rowMarks).find(|&m| (*m).rti == rti);
-        let Some(mark) = mark else { return Vec::new() };
-        let strength = match (*mark).strength {
-            Strength::LCS_FORUPDATE => LockStrength::Update,
-            Strength::LCS_FORNOKEYUPDATE => LockStrength::NoKeyUpdate,
-            Strength::LCS_FORSHARE => LockStrength::Share,
-            Strength::LCS_FORKEYSHARE => LockStrength::KeyShare,
-            _ => return Vec::new(),
-        };
-        let wait = match (*mark).waitPolicy {
-            Wait::LockWaitError => LockWait::NoWait,
-            Wait::LockWaitSkip => LockWait::SkipLocked,
-            _ => LockWait::Wait,
-        };
-        vec![Locking { rti, strength, wait }]
     }
 }
 

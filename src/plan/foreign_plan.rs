@@ -1,0 +1,230 @@
+//! GetForeignPlan: the chosen path becomes a ForeignScan with its remote statement.
+
+use super::private::ScanPlan;
+use super::relinfo::RelInfo;
+use super::upper::{self, Finish};
+use super::{epq, paths};
+use crate::deparse::{
+    self, GroupBy, Limit, LockStrength, LockWait, Locking, Params, Select, SortKey, Target,
+};
+use crate::error::Failure;
+use crate::pg::node;
+use pgrx::pg_sys;
+use std::ptr;
+
+/// GetForeignPlan.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn foreign_plan(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    path: *mut pg_sys::ForeignPath,
+    targets: *mut pg_sys::List,
+    clauses: *mut pg_sys::List,
+    outer: *mut pg_sys::Plan,
+) -> Result<*mut pg_sys::ForeignScan, Failure> {
+    // SAFETY: as the caller vouches; planning the relation's size has set fdw_private.
+    unsafe {
+        let Some(info) = RelInfo::of(rel) else {
+            return Err(Failure::internal("a foreign relation was planned without its size"));
+        };
+        let finish = Finish::of(path);
+        let order_by = order_by(root, rel, info, path, finish)?;
+        let limit = limit(root, finish);
+        if node::is_simple_rel(&*rel) {
+            base_plan(root, rel, info, targets, clauses, outer, order_by, limit)
+        } else {
+            upper_plan(root, rel, info, targets, outer, order_by, limit)
+        }
+    }
+}
+
+/// A scan of one table, whose rows have the table's columns.
+#[allow(clippy::too_many_arguments)]
+unsafe fn base_plan(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    targets: *mut pg_sys::List,
+    clauses: *mut pg_sys::List,
+    outer: *mut pg_sys::Plan,
+    order_by: Vec<SortKey>,
+    limit: Limit,
+) -> Result<*mut pg_sys::ForeignScan, Failure> {
+    // SAFETY: as in `foreign_plan`.
+    unsafe {
+        let (mut remote, mut local): (Vec<*mut pg_sys::Expr>, Vec<_>) = (Vec::new(), Vec::new());
+        for clause in node::list::<pg_sys::RestrictInfo>(clauses) {
+            // Pseudoconstants are gating quals of a Result node above us.
+            if (*clause).pseudoconstant {
+                continue;
+            }
+            let expr = (*clause).clause;
+            let ships = info.remote_conds.contains(&clause)
+                || (!info.local_conds.contains(&clause)
+                    // A join condition that a parameterised path brought in.
+                    && deparse::foreign_expr(&info.scope, expr).is_ok());
+            if ships { remote.push(expr) } else { local.push(expr) }
+        }
+        let rti = (*rel).relid;
+        let mut query = info.base_query(rti, remote.clone());
+        query.order_by = order_by;
+        query.limit = limit;
+        query.locking = row_locks(root, &[rti]);
+        let statement = info.statement(&query, Params::Numbered)?;
+        let plan = ScanPlan {
+            template: statement.template,
+            retrieved: statement.retrieved,
+            locking: !query.locking.is_empty(),
+            description: None,
+            ..info.scan_plan(&[rti])
+        };
+        Ok(pg_sys::make_foreignscan(
+            targets,
+            node::make_list(local),
+            rti,
+            node::make_list(statement.params),
+            plan.to_list(),
+            ptr::null_mut(),
+            node::make_list(remote),
+            outer,
+        ))
+    }
+}
+
+/// A scan of a join or a grouping, whose rows have the columns of `fdw_scan_tlist`.
+unsafe fn upper_plan(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    targets: *mut pg_sys::List,
+    mut outer: *mut pg_sys::Plan,
+    order_by: Vec<SortKey>,
+    limit: Limit,
+) -> Result<*mut pg_sys::ForeignScan, Failure> {
+    // SAFETY: as in `foreign_plan`.
+    unsafe {
+        let tables = info.from.tables();
+        let mut local = node::make_list(info.local_conds.iter().map(|&clause| (*clause).clause));
+        let (scan_tlist, group_by, having) = match &info.upper {
+            Some(upper) => {
+                local = node::make_list(upper.local_having.iter().copied());
+                (upper.tlist, upper.group_by.clone(), upper.having.clone())
+            }
+            None => (join_tlist(rel, info), GroupBy::Nothing, Vec::new()),
+        };
+        let mut query = Select::new(Target::from_tlist(scan_tlist), info.from.clone());
+        query.conditions = info.remote_conds.iter().map(|&clause| (*clause).clause).collect();
+        query.group_by = group_by;
+        query.having = having;
+        query.order_by = order_by;
+        query.limit = limit;
+        query.locking = row_locks(root, &tables);
+        let statement = info.statement(&query, Params::Numbered)?;
+        if !outer.is_null() {
+            outer = epq::fit_outer_plan(outer, scan_tlist, local, (*outer).parallel_safe)?;
+        }
+        let plan = ScanPlan {
+            template: statement.template,
+            retrieved: statement.retrieved,
+            locking: !query.locking.is_empty(),
+            description: Some(info.description.clone()),
+            ..info.scan_plan(&tables)
+        };
+        Ok(pg_sys::make_foreignscan(
+            targets,
+            local,
+            0,
+            node::make_list(statement.params),
+            plan.to_list(),
+            scan_tlist,
+            ptr::null_mut(),
+            outer,
+        ))
+    }
+}
+
+/// The columns that a join has to give out: those of its target list and of conditions evaluated here.
+unsafe fn join_tlist(rel: *mut pg_sys::RelOptInfo, info: &RelInfo) -> *mut pg_sys::List {
+    let flags = pg_sys::PVC_RECURSE_PLACEHOLDERS as i32;
+    // SAFETY: planner data.
+    unsafe {
+        let vars = pg_sys::pull_var_clause((*(*rel).reltarget).exprs.cast(), flags);
+        let mut tlist = pg_sys::add_to_flat_tlist(ptr::null_mut(), vars);
+        for &clause in &info.local_conds {
+            let vars = pg_sys::pull_var_clause((*clause).clause.cast(), flags);
+            tlist = pg_sys::add_to_flat_tlist(tlist, vars);
+        }
+        tlist
+    }
+}
+
+unsafe fn order_by(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    path: *mut pg_sys::ForeignPath,
+    finish: Finish,
+) -> Result<Vec<SortKey>, Failure> {
+    // SAFETY: planner data.
+    unsafe {
+        let pathkeys = if finish.sort { (*root).sort_pathkeys } else { (*path).path.pathkeys };
+        let keys = match &info.upper {
+            Some(upper) => upper::sort_keys_of_group(info, upper, pathkeys),
+            None => paths::sort_keys(rel, info, pathkeys),
+        };
+        keys.ok_or_else(|| Failure::internal("a remote order was planned that cannot be had"))
+    }
+}
+
+unsafe fn limit(root: *mut pg_sys::PlannerInfo, finish: Finish) -> Limit {
+    if !finish.limit {
+        return Limit::default();
+    }
+    // SAFETY: planner data.
+    unsafe {
+        let parse = (*root).parse;
+        Limit {
+            count: (*parse).limitCount.cast(),
+            offset: (*parse).limitOffset.cast(),
+            with_ties: false,
+        }
+    }
+}
+
+/// The locks that the query wants on rows of these tables: those of row marks, or FOR UPDATE on the target of an
+/// UPDATE or DELETE, whose rows are found again by ctid.
+unsafe fn row_locks(root: *mut pg_sys::PlannerInfo, tables: &[u32]) -> Vec<Locking> {
+    // SAFETY: planner data.
+    tables.iter().filter_map(|&rti| unsafe { row_lock(root, rti) }).collect()
+}
+
+unsafe fn row_lock(root: *mut pg_sys::PlannerInfo, rti: u32) -> Option<Locking> {
+    use pg_sys::{CmdType, LockClauseStrength as Strength, LockWaitPolicy as Wait};
+    // SAFETY: planner data.
+    unsafe {
+        let changes = matches!(
+            (*(*root).parse).commandType,
+            CmdType::CMD_UPDATE | CmdType::CMD_DELETE | CmdType::CMD_MERGE
+        );
+        if changes && pg_sys::bms_is_member(rti as i32, (*root).all_result_relids) {
+            return Some(Locking { rti, strength: LockStrength::Update, wait: LockWait::Wait });
+        }
+        let mark =
+            node::list::<pg_sys::PlanRowMark>((*root).rowMarks).find(|&m| (*m).rti == rti)?;
+        let strength = match (*mark).strength {
+            Strength::LCS_FORUPDATE => LockStrength::Update,
+            Strength::LCS_FORNOKEYUPDATE => LockStrength::NoKeyUpdate,
+            Strength::LCS_FORSHARE => LockStrength::Share,
+            Strength::LCS_FORKEYSHARE => LockStrength::KeyShare,
+            _ => return None,
+        };
+        let wait = match (*mark).waitPolicy {
+            Wait::LockWaitError => LockWait::NoWait,
+            Wait::LockWaitSkip => LockWait::SkipLocked,
+            _ => LockWait::Wait,
+        };
+        Some(Locking { rti, strength, wait })
+    }
+}

@@ -1,0 +1,125 @@
+//! Foreign paths: unsorted, and sorted by the shard where an order is of use.
+
+use super::cost;
+use super::relinfo::RelInfo;
+use crate::deparse::SortKey;
+use crate::pg::{compat, node};
+use pgrx::pg_sys;
+use std::ptr;
+
+/// Adds the paths of a base relation.
+///
+/// # Safety
+/// In GetForeignPaths for `rel`, whose state is `info`.
+pub(super) unsafe fn add_base_paths(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+) {
+    // SAFETY: as the caller vouches.
+    unsafe { add_all(root, rel, info, (*rel).lateral_relids, ptr::null_mut()) }
+}
+
+/// Adds the paths of a join. `outer` is a local path for EvalPlanQual, or NULL.
+///
+/// # Safety
+/// In GetForeignJoinPaths for `rel`, whose state is `info`.
+pub(super) unsafe fn add_join_paths(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    outer: *mut pg_sys::Path,
+) {
+    // SAFETY: as the caller vouches.
+    unsafe { add_all(root, rel, info, (*rel).lateral_relids, outer) }
+}
+
+unsafe fn add_all(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    required_outer: pg_sys::Relids,
+    outer: *mut pg_sys::Path,
+) {
+    // SAFETY: planner data of a relation being planned.
+    unsafe {
+        let Some(estimate) = info.estimate else { return };
+        let add = |startup, total, pathkeys, outer| {
+            let path = if (*rel).reloptkind == pg_sys::RelOptKind::RELOPT_JOINREL
+                || (*rel).reloptkind == pg_sys::RelOptKind::RELOPT_OTHER_JOINREL
+            {
+                compat::create_foreign_join_path(
+                    root,
+                    rel,
+                    estimate.rows,
+                    startup,
+                    total,
+                    pathkeys,
+                    required_outer,
+                    outer,
+                )
+            } else {
+                compat::create_foreignscan_path(
+                    root,
+                    rel,
+                    estimate.rows,
+                    startup,
+                    total,
+                    pathkeys,
+                    required_outer,
+                    outer,
+                    ptr::null_mut(),
+                )
+            };
+            pg_sys::add_path(rel, path.cast());
+        };
+        add(estimate.startup, estimate.total, ptr::null_mut(), outer);
+        let wanted = (*root).query_pathkeys;
+        if !wanted.is_null() && sort_keys(rel, info, wanted).is_some() {
+            let mut outer = outer;
+            if !outer.is_null() && !pg_sys::pathkeys_contained_in(wanted, (*outer).pathkeys) {
+                outer = pg_sys::create_sort_path(root, rel, outer, wanted, -1.0).cast();
+            }
+            let (startup, total) = cost::sorted(&estimate);
+            add(startup, total, wanted, outer);
+        }
+    }
+}
+
+/// The ORDER BY that gives `pathkeys`, when the shard can be relied on to sort so.
+///
+/// # Safety
+/// `rel` is a relation of ours being planned, with state `info`; the path keys are the planner's.
+pub(super) unsafe fn sort_keys(
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    pathkeys: *mut pg_sys::List,
+) -> Option<Vec<SortKey>> {
+    let mut keys = Vec::new();
+    // SAFETY: as the caller vouches.
+    unsafe {
+        for pathkey in node::list::<pg_sys::PathKey>(pathkeys) {
+            let class = (*pathkey).pk_eclass;
+            if (*class).ec_has_volatile {
+                return None;
+            }
+            // Of several equal expressions any one that the shard knows will do.
+            let key = node::list::<pg_sys::EquivalenceMember>((*class).ec_members)
+                .filter(|&member| {
+                    !(*member).em_relids.is_null()
+                        && pg_sys::bms_is_subset((*member).em_relids, (*rel).relids)
+                })
+                .find_map(|member| {
+                    SortKey::from_pathkey(
+                        &info.scope,
+                        pathkey,
+                        (*member).em_expr,
+                        (*member).em_datatype,
+                    )
+                    .ok()
+                })?;
+            keys.extend(key);
+        }
+    }
+    Some(keys)
+}

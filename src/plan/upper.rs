@@ -1,0 +1,356 @@
+//! What comes after joining: GetForeignUpperPaths for grouping, the final sort and LIMIT.
+
+use super::relinfo::{Estimate, RelInfo, Upper};
+use super::{cost, paths};
+use crate::deparse::{self, GroupBy, Limit, SortKey};
+use crate::error::Failure;
+use crate::pg::{compat, node};
+use pgrx::pg_sys;
+use pgrx::pg_sys::UpperRelationKind as Stage;
+
+/// GetForeignUpperPaths.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn paths(
+    root: *mut pg_sys::PlannerInfo,
+    stage: Stage::Type,
+    input: *mut pg_sys::RelOptInfo,
+    output: *mut pg_sys::RelOptInfo,
+    extra: *mut std::ffi::c_void,
+) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches; core calls only for input relations of ours.
+    unsafe {
+        if !(*output).fdw_private.is_null() {
+            return Ok(());
+        }
+        let Some(info) = RelInfo::of(input).filter(|info| info.is_shippable()) else {
+            return Ok(());
+        };
+        match stage {
+            Stage::UPPERREL_GROUP_AGG => group(root, info, input, output, extra.cast()),
+            Stage::UPPERREL_ORDERED => order(root, info, input, output),
+            Stage::UPPERREL_FINAL => finish(root, info, input, output, extra.cast()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Grouping and aggregation on the shard.
+unsafe fn group(
+    root: *mut pg_sys::PlannerInfo,
+    input_info: &RelInfo,
+    input: *mut pg_sys::RelOptInfo,
+    grouped: *mut pg_sys::RelOptInfo,
+    extra: *mut pg_sys::GroupPathExtraData,
+) -> Result<(), Failure> {
+    // SAFETY: planner data.
+    unsafe {
+        let parse = (*root).parse;
+        if (*parse).groupClause.is_null()
+            && (*parse).groupingSets.is_null()
+            && !(*parse).hasAggs
+            && !(*root).hasHavingQual
+        {
+            return Ok(());
+        }
+        // Grouping sets are computed here; rows that have to be filtered here first cannot be grouped there, and rows
+        // of several placements make groups of their own on each.
+        if !(*parse).groupingSets.is_null()
+            || !input_info.local_conds.is_empty()
+            || input_info.placements.len() != 1
+            || input_info.upper.is_some()
+        {
+            return Ok(());
+        }
+        let Some(upper) = grouping(root, input_info, grouped, (*extra).havingQual.cast()) else {
+            return Ok(());
+        };
+        let mut info =
+            input_info.derived(upper, format!("Aggregate on ({})", input_info.named(root, input)));
+        let groups = estimate_groups(root, input);
+        info.estimate = Some(cost::grouping(input_info, grouped, groups));
+        info.scope = input_info.scope.grouped();
+        let Some(estimate) = info.estimate else { return Ok(()) };
+        info.install(grouped);
+        let path = compat::create_foreign_upper_path(
+            root,
+            grouped,
+            (*grouped).reltarget,
+            estimate.rows,
+            estimate.startup,
+            estimate.total,
+            std::ptr::null_mut(),
+        );
+        pg_sys::add_path(grouped, path.cast());
+        Ok(())
+    }
+}
+
+/// What the grouping gives out and which conditions on groups go with it; `None` when it cannot be shipped.
+unsafe fn grouping(
+    root: *mut pg_sys::PlannerInfo,
+    input: &RelInfo,
+    grouped: *mut pg_sys::RelOptInfo,
+    having: *mut pg_sys::List,
+) -> Option<Upper> {
+    // SAFETY: planner data.
+    unsafe {
+        let parse = (*root).parse;
+        let scope = input.scope.grouped();
+        let ships = |expr: *mut pg_sys::Expr| {
+            deparse::foreign_expr(&scope, expr).is_ok() && !deparse::is_parameter(&scope, expr)
+        };
+        let target = (*grouped).reltarget;
+        let mut tlist: *mut pg_sys::List = std::ptr::null_mut();
+        for (i, expr) in node::list::<pg_sys::Expr>((*target).exprs).enumerate() {
+            let references = (*target).sortgrouprefs;
+            let reference = if references.is_null() { 0 } else { *references.add(i) };
+            let clause = if reference == 0 {
+                std::ptr::null_mut()
+            } else {
+                pg_sys::get_sortgroupref_clause_noerr(reference, (*parse).groupClause)
+            };
+            if !clause.is_null() {
+                // All of GROUP BY must be there, and each by a column of its own.
+                if !ships(expr) {
+                    return None;
+                }
+                let number = node::list::<pg_sys::Node>(tlist).len() as i16 + 1;
+                let entry = pg_sys::makeTargetEntry(expr, number, std::ptr::null_mut(), false);
+                (*entry).ressortgroupref = reference;
+                tlist = pg_sys::lappend(tlist, entry.cast());
+            } else if ships(expr) {
+                tlist = pg_sys::add_to_flat_tlist(tlist, node::make_list([expr]));
+            } else {
+                tlist = add_aggregates(&scope, tlist, expr)?;
+            }
+        }
+        let (mut shipped, mut local) = (Vec::new(), Vec::new());
+        for qual in node::list::<pg_sys::Expr>(having) {
+            if deparse::foreign_expr(&scope, qual).is_ok() {
+                shipped.push(qual);
+            } else {
+                tlist = add_aggregates(&scope, tlist, qual)?;
+                local.push(qual);
+            }
+        }
+        let group_by = GroupBy::from_query(parse, tlist).ok()?;
+        Some(Upper {
+            tlist,
+            group_by,
+            having: shipped,
+            local_having: local,
+            order_by: Vec::new(),
+            limit: Limit::default(),
+        })
+    }
+}
+
+/// Adds the aggregates of an expression that itself is computed here. Its columns are grouping columns.
+unsafe fn add_aggregates(
+    scope: &deparse::Scope,
+    mut tlist: *mut pg_sys::List,
+    expr: *mut pg_sys::Expr,
+) -> Option<*mut pg_sys::List> {
+    // SAFETY: planner data.
+    unsafe {
+        let flags = pg_sys::PVC_INCLUDE_AGGREGATES | pg_sys::PVC_RECURSE_PLACEHOLDERS;
+        let parts = pg_sys::pull_var_clause(expr.cast(), flags as i32);
+        for part in node::list_vec::<pg_sys::Expr>(parts) {
+            if deparse::foreign_expr(scope, part).is_err() {
+                return None;
+            }
+            if node::cast::<pg_sys::Aggref, _>(part).is_some() {
+                tlist = pg_sys::add_to_flat_tlist(tlist, node::make_list([part]));
+            }
+        }
+        Some(tlist)
+    }
+}
+
+unsafe fn estimate_groups(root: *mut pg_sys::PlannerInfo, input: *mut pg_sys::RelOptInfo) -> f64 {
+    // SAFETY: planner data; the lists are the query's.
+    unsafe {
+        let parse = (*root).parse;
+        if (*parse).groupClause.is_null() {
+            return 1.0;
+        }
+        let exprs = pg_sys::get_sortgrouplist_exprs((*parse).groupClause, (*parse).targetList);
+        pg_sys::estimate_num_groups(
+            root,
+            exprs,
+            (*input).rows,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+        )
+    }
+}
+
+/// The final ORDER BY, above a grouping. (Scans and joins have sorted paths of their own.)
+unsafe fn order(
+    root: *mut pg_sys::PlannerInfo,
+    info: &RelInfo,
+    input: *mut pg_sys::RelOptInfo,
+    ordered: *mut pg_sys::RelOptInfo,
+) -> Result<(), Failure> {
+    // SAFETY: planner data.
+    unsafe {
+        let Some(upper) = &info.upper else { return Ok(()) };
+        if (*(*root).parse).hasTargetSRFs || !upper.local_having.is_empty() {
+            return Ok(());
+        }
+        if sort_keys_of_group(info, upper, (*root).sort_pathkeys).is_none() {
+            return Ok(());
+        }
+        let Some(estimate) = info.estimate else { return Ok(()) };
+        let (startup, total) = cost::sorted(&estimate);
+        let path = compat::create_foreign_upper_path(
+            root,
+            input,
+            *(*root).upper_targets.as_mut_ptr().add(Stage::UPPERREL_ORDERED as usize),
+            estimate.rows,
+            startup,
+            total,
+            (*root).sort_pathkeys,
+        );
+        (*path).fdw_private = Finish { sort: true, limit: false }.to_list();
+        pg_sys::add_path(ordered, path.cast());
+        Ok(())
+    }
+}
+
+/// What a path adds at the end of the query, kept in the path's `fdw_private`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Finish {
+    pub(super) sort: bool,
+    pub(super) limit: bool,
+}
+
+impl Finish {
+    unsafe fn to_list(self) -> *mut pg_sys::List {
+        node::make_int_list([i32::from(self.sort), i32::from(self.limit)])
+    }
+
+    /// What the path's planning noted.
+    ///
+    /// # Safety
+    /// `path` is a path of ours.
+    pub(super) unsafe fn of(path: *mut pg_sys::ForeignPath) -> Finish {
+        // SAFETY: only this file writes a path's fdw_private.
+        let flags: Vec<i32> = unsafe { node::int_list((*path).fdw_private) }.collect();
+        Finish { sort: flags.first() == Some(&1), limit: flags.get(1) == Some(&1) }
+    }
+}
+
+/// ORDER BY over the output columns of a grouping.
+///
+/// # Safety
+/// Planner data of the query that `info` is of.
+pub(super) unsafe fn sort_keys_of_group(
+    info: &RelInfo,
+    upper: &Upper,
+    pathkeys: *mut pg_sys::List,
+) -> Option<Vec<SortKey>> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let mut keys = Vec::new();
+        for pathkey in node::list::<pg_sys::PathKey>(pathkeys) {
+            let class = (*pathkey).pk_eclass;
+            if (*class).ec_has_volatile {
+                return None;
+            }
+            let key = node::list::<pg_sys::EquivalenceMember>((*class).ec_members)
+                .filter(|&member| {
+                    node::list::<pg_sys::TargetEntry>(upper.tlist)
+                        .any(|entry| pg_sys::equal((*entry).expr.cast(), (*member).em_expr.cast()))
+                })
+                .find_map(|member| {
+                    let (expr, datatype) = ((*member).em_expr, (*member).em_datatype);
+                    SortKey::from_pathkey(&info.scope, pathkey, expr, datatype).ok()
+                })?;
+            keys.extend(key);
+        }
+        Some(keys)
+    }
+}
+
+/// LIMIT and OFFSET, when nothing is left to do here before them.
+unsafe fn finish(
+    root: *mut pg_sys::PlannerInfo,
+    info: &RelInfo,
+    input: *mut pg_sys::RelOptInfo,
+    output: *mut pg_sys::RelOptInfo,
+    extra: *mut pg_sys::FinalPathExtraData,
+) -> Result<(), Failure> {
+    // SAFETY: planner data.
+    unsafe {
+        let parse = (*root).parse;
+        if (*parse).commandType != pg_sys::CmdType::CMD_SELECT
+            || !(*extra).limit_needed
+            || (*parse).hasTargetSRFs
+            || !info.local_conds.is_empty()
+            || info.upper.as_ref().is_some_and(|upper| !upper.local_having.is_empty())
+            || info.placements.len() != 1
+            // Locked rows are checked again here, and another row may have to take a place within the limit.
+            || !(*parse).rowMarks.is_null()
+            || (*parse).limitOption == pg_sys::LimitOption::LIMIT_OPTION_WITH_TIES
+            || !(*parse).windowClause.is_null()
+            || !(*parse).distinctClause.is_null()
+            || !(*parse).setOperations.is_null()
+        {
+            return Ok(());
+        }
+        for expr in [(*parse).limitCount, (*parse).limitOffset] {
+            if !expr.is_null() && deparse::foreign_expr(&info.scope, expr).is_err() {
+                return Ok(());
+            }
+        }
+        let sort = !(*root).sort_pathkeys.is_null();
+        if sort {
+            let keys = match &info.upper {
+                Some(upper) => sort_keys_of_group(info, upper, (*root).sort_pathkeys),
+                None => paths::sort_keys(input, info, (*root).sort_pathkeys),
+            };
+            if keys.is_none() {
+                return Ok(());
+            }
+        }
+        let Some(mut estimate) = info.estimate else { return Ok(()) };
+        if sort {
+            (estimate.startup, estimate.total) = cost::sorted(&estimate);
+        }
+        limit(&mut estimate, info, extra);
+        let path = compat::create_foreign_upper_path(
+            root,
+            input,
+            *(*root).upper_targets.as_mut_ptr().add(Stage::UPPERREL_FINAL as usize),
+            estimate.rows,
+            estimate.startup,
+            estimate.total,
+            (*root).sort_pathkeys,
+        );
+        (*path).fdw_private = Finish { sort, limit: true }.to_list();
+        pg_sys::add_path(output, path.cast());
+        Ok(())
+    }
+}
+
+/// Rows and cost of the part of a scan that LIMIT and OFFSET let through.
+unsafe fn limit(estimate: &mut Estimate, info: &RelInfo, extra: *mut pg_sys::FinalPathExtraData) {
+    // SAFETY: reads of planner data; the estimates are ours.
+    unsafe {
+        let all = estimate.rows;
+        pg_sys::adjust_limit_rows_costs(
+            &raw mut estimate.rows,
+            &raw mut estimate.startup,
+            &raw mut estimate.total,
+            (*extra).offset_est,
+            (*extra).count_est,
+        );
+        // Rows that the shard skips do not travel.
+        let spared = (all - estimate.rows).max(0.0) * info.server.fdw_tuple_cost;
+        estimate.total = (estimate.total - spared).max(estimate.startup);
+        estimate.retrieved = estimate.rows;
+    }
+}
