@@ -9,7 +9,7 @@ use super::rows::{Fit, LocalColumn, RowDecoder};
 use super::stream::{Next, Stream};
 use super::tuple::Filler;
 use crate::error::Failure;
-use crate::pg::{catalog, compat, expr, memory};
+use crate::pg::{catalog, compat, expr, memory, node};
 use crate::plan::private::ScanPlan;
 use crate::txn::{self, Participant};
 use crate::wire::Params;
@@ -65,7 +65,10 @@ impl ScanState {
                 }
                 _ => "foreign join".to_owned(),
             };
-            let columns = filler.local_columns(descriptor);
+            let mut columns = filler.local_columns(descriptor);
+            if !base {
+                name_row_types(&mut columns, &plan, scan, (*node).ss.ps.state);
+            }
             let params = expr::List::init((*scan).fdw_exprs, node.cast());
             let modifies = compat::statement_modifies((*node).ss.ps.state);
             Ok(ScanState {
@@ -300,6 +303,30 @@ pub unsafe fn begin(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> 
         (*node).fdw_state = memory::give(context, state).cast();
     }
     Ok(())
+}
+
+/// A whole row that row locks ask for is of type RECORD in the plan; what comes is the row type of its table.
+unsafe fn name_row_types(
+    columns: &mut [LocalColumn],
+    plan: &ScanPlan,
+    scan: *mut pg_sys::ForeignScan,
+    estate: *mut pg_sys::EState,
+) {
+    // SAFETY: a node being initialised has its plan and range table; positions are checked by zip.
+    unsafe {
+        let entries = node::list_vec::<pg_sys::TargetEntry>((*scan).fdw_scan_tlist);
+        for (column, &position) in columns.iter_mut().zip(&plan.retrieved) {
+            let var = usize::try_from(position - 1)
+                .ok()
+                .and_then(|index| node::cast::<pg_sys::Var, _>((**entries.get(index)?).expr));
+            if let Some(var) =
+                var.filter(|var| var.varattno == 0 && var.vartype == pg_sys::RECORDOID)
+            {
+                let entry = pg_sys::exec_rt_fetch(var.varno as u32, estate);
+                column.type_oid = pg_sys::get_rel_type_id((*entry).relid);
+            }
+        }
+    }
 }
 
 /// The node's state; `None` when it was never begun (EXPLAIN without ANALYZE).

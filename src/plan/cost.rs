@@ -89,9 +89,12 @@ fn parse_explain(line: &str) -> Option<Estimate> {
     })
 }
 
-/// Startup and total cost of the same scan with a remote ORDER BY.
-pub fn sorted(estimate: &Estimate) -> (f64, f64) {
-    (estimate.startup * SORT_FACTOR, estimate.total * SORT_FACTOR)
+/// Startup and total cost of the same scan with a remote ORDER BY: the shard works more, no more rows travel.
+pub fn sorted(estimate: &Estimate, info: &RelInfo) -> (f64, f64) {
+    let mut transfer = Estimate { retrieved: estimate.retrieved, ..Estimate::default() };
+    add_transfer(&mut transfer, info);
+    let more = |all: f64, transfer: f64| all + (all - transfer).max(0.0) * (SORT_FACTOR - 1.0);
+    (more(estimate.startup, transfer.startup), more(estimate.total, transfer.total))
 }
 
 /// Size and cost of a join on the shard, from those of its sides.

@@ -80,7 +80,7 @@ unsafe fn add_all(
             if !outer.is_null() && !pg_sys::pathkeys_contained_in(wanted, (*outer).pathkeys) {
                 outer = pg_sys::create_sort_path(root, rel, outer, wanted, -1.0).cast();
             }
-            let (startup, total) = cost::sorted(&estimate);
+            let (startup, total) = cost::sorted(&estimate, info);
             add(startup, total, wanted, outer);
         }
     }

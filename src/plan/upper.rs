@@ -8,6 +8,9 @@ use crate::pg::{compat, node};
 use pgrx::pg_sys;
 use pgrx::pg_sys::UpperRelationKind as Stage;
 
+/// What a LIMIT on the shard costs of one here.
+const LIMIT_FACTOR: f64 = 0.97;
+
 /// GetForeignUpperPaths.
 ///
 /// # Safety
@@ -204,7 +207,7 @@ unsafe fn order(
             return Ok(());
         }
         let Some(estimate) = info.estimate else { return Ok(()) };
-        let (startup, total) = cost::sorted(&estimate);
+        let (startup, total) = cost::sorted(&estimate, info);
         let path = compat::create_foreign_upper_path(
             root,
             input,
@@ -318,7 +321,7 @@ unsafe fn finish(
         }
         let Some(mut estimate) = info.estimate else { return Ok(()) };
         if sort {
-            (estimate.startup, estimate.total) = cost::sorted(&estimate);
+            (estimate.startup, estimate.total) = cost::sorted(&estimate, info);
         }
         limit(&mut estimate, info, extra);
         let path = compat::create_foreign_upper_path(
@@ -352,5 +355,9 @@ unsafe fn limit(estimate: &mut Estimate, info: &RelInfo, extra: *mut pg_sys::Fin
         let spared = (all - estimate.rows).max(0.0) * info.server.fdw_tuple_cost;
         estimate.total = (estimate.total - spared).max(estimate.startup);
         estimate.retrieved = estimate.rows;
+        // Dropping rows there is never worse than dropping them here, but the difference may be too small for the
+        // planner to see, which compares costs to within one per cent.
+        estimate.startup *= LIMIT_FACTOR;
+        estimate.total *= LIMIT_FACTOR;
     }
 }
