@@ -1,8 +1,9 @@
 //! Where an expression's collation comes from.
 //!
-//! Collations of the same name may differ between servers, and names may differ too, so none is ever named in
-//! remote SQL. An expression that depends on a collation is shipped only if the remote server derives it by
-//! itself from a column of the remote table. The rules mirror the parser's: see select_common_collation().
+//! Collations of the same name may differ between servers, and names may differ too, so none is named in remote
+//! SQL, but "C" and "POSIX", which are the same everywhere. An expression that depends on another collation is
+//! shipped only if the remote server derives it by itself from a column of the remote table. The rules mirror the
+//! parser's: see select_common_collation().
 #![forbid(unsafe_code)]
 
 use super::not_shipped::NotShipped;
@@ -11,6 +12,27 @@ use pgrx::pg_sys::Oid;
 /// `DEFAULT_COLLATION_OID`
 const DEFAULT: Oid = Oid::from_u32(100);
 
+/// `C_COLLATION_OID`, also the collation of the type `name`.
+const C: Oid = Oid::from_u32(950);
+/// `POSIX_COLLATION_OID`
+const POSIX: Oid = Oid::from_u32(951);
+/// `NAMEOID`
+const NAME: Oid = Oid::from_u32(19);
+
+/// The SQL name of a collation that may be named.
+pub fn portable_name(collation: Oid) -> Option<&'static str> {
+    match collation {
+        C => Some("\"C\""),
+        POSIX => Some("\"POSIX\""),
+        _ => None,
+    }
+}
+
+/// Whether a constant of this type and collation was given the collation by COLLATE, and may be sent so.
+pub fn is_portable_constant(type_oid: Oid, collation: Oid) -> bool {
+    portable_name(collation).is_some() && type_oid != NAME
+}
+
 /// The origin of an expression's collation, weakest first: merging keeps the strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
@@ -18,6 +40,8 @@ enum Origin {
     None,
     /// A remote column.
     Column,
+    /// COLLATE "C" or COLLATE "POSIX", written in the remote SQL too.
+    Explicit,
     /// Something else, or a conflict.
     Other,
 }
@@ -44,7 +68,22 @@ impl Derived {
         }
     }
 
-    /// Of a constant, parameter or column of another relation.
+    /// Of COLLATE with a collation that may be named.
+    pub fn explicit(collation: Oid) -> Derived {
+        Derived { origin: Origin::Explicit, collation }
+    }
+
+    /// Of a constant, parameter or column of another relation, of the given type. The type `name` has its
+    /// collation by nature, as a column has.
+    pub fn of_value(type_oid: Oid, collation: Oid) -> Derived {
+        if type_oid == NAME && collation == C {
+            Derived::column(collation)
+        } else {
+            Derived::other(collation)
+        }
+    }
+
+    /// Of something whose collation the remote server would not come to.
     pub fn other(collation: Oid) -> Derived {
         if collation == Oid::INVALID || collation == DEFAULT {
             Derived::none()
@@ -57,11 +96,11 @@ impl Derived {
     pub fn merge(&mut self, sibling: Derived) {
         if sibling.origin > self.origin {
             *self = sibling;
-        } else if sibling.origin == Origin::Column
-            && self.origin == Origin::Column
-            && sibling.collation != self.collation
-        {
-            if self.collation == DEFAULT {
+        } else if sibling.origin == self.origin && sibling.collation != self.collation {
+            if self.origin != Origin::Column {
+                self.origin =
+                    if self.origin == Origin::None { Origin::None } else { Origin::Other };
+            } else if self.collation == DEFAULT {
                 self.collation = sibling.collation;
             } else if sibling.collation != DEFAULT {
                 // A conflict matters only to a parent that uses the collation.
@@ -72,7 +111,7 @@ impl Derived {
 
     /// A function whose operands derive this uses `input`: the remote must come to the same.
     pub fn require_input(&self, input: Oid) -> Result<(), NotShipped> {
-        if input == Oid::INVALID || (self.origin == Origin::Column && self.collation == input) {
+        if input == Oid::INVALID || (self.is_derived() && self.collation == input) {
             Ok(())
         } else {
             Err(NotShipped::Collation)
@@ -91,7 +130,7 @@ impl Derived {
 
     /// What a function whose operands derive this, and whose result has `collation`, derives.
     pub fn result(&self, collation: Oid) -> Derived {
-        if self.origin == Origin::Column && self.collation == collation {
+        if self.is_derived() && self.collation == collation {
             *self
         } else {
             Derived::other(collation)
@@ -103,9 +142,13 @@ impl Derived {
         self.origin == Origin::Other
     }
 
-    /// The collation, if it comes from a remote column.
-    pub fn column_collation(&self) -> Option<Oid> {
-        (self.origin == Origin::Column).then_some(self.collation)
+    fn is_derived(&self) -> bool {
+        matches!(self.origin, Origin::Column | Origin::Explicit)
+    }
+
+    /// The collation, if the remote server comes to it by a column or by name.
+    pub fn remote_collation(&self) -> Option<Oid> {
+        self.is_derived().then_some(self.collation)
     }
 }
 
@@ -113,7 +156,6 @@ impl Derived {
 mod tests {
     use super::*;
 
-    const C: Oid = Oid::from_u32(950);
     const DE: Oid = Oid::from_u32(12_345);
 
     fn merged(parts: &[Derived]) -> Derived {
@@ -160,6 +202,22 @@ mod tests {
         let both = merged(&[Derived::column(C), Derived::column(DE)]);
         assert!(both.is_unsafe());
         let both = merged(&[Derived::column(C), Derived::column(DEFAULT)]);
+        assert!(both.require_input(C).is_ok());
+    }
+
+    #[test]
+    fn explicit_wins() {
+        let both = merged(&[Derived::column(DE), Derived::explicit(C)]);
+        assert!(both.require_input(C).is_ok());
+        assert_eq!(both.remote_collation(), Some(C));
+        assert!(merged(&[Derived::explicit(POSIX), Derived::explicit(C)]).is_unsafe());
+        assert!(merged(&[Derived::other(DE), Derived::explicit(C)]).is_unsafe());
+        assert!(!merged(&[Derived::none(), Derived::none()]).is_unsafe());
+    }
+
+    #[test]
+    fn names_have_their_collation() {
+        let both = merged(&[Derived::column(DEFAULT), Derived::of_value(NAME, C)]);
         assert!(both.require_input(C).is_ok());
     }
 

@@ -9,6 +9,7 @@ use super::not_shipped::system_column;
 use super::quote;
 use super::template::Piece;
 use super::writer::Writer;
+use super::{collation, safety};
 use crate::error::Failure;
 use crate::pg::node;
 use pgrx::pg_sys::{self, Expr, Node, NodeTag, Oid};
@@ -42,7 +43,16 @@ impl Writer<'_> {
                 NodeTag::T_ScalarArrayOpExpr => self.array_operator(&*expr.cast()),
                 NodeTag::T_RelabelType => {
                     let relabel = &*expr.cast::<pg_sys::RelabelType>();
-                    self.expr(relabel.arg)?;
+                    let collation = collation::portable_name(relabel.resultcollid)
+                        .filter(|_| safety::is_portable_collate(relabel));
+                    match collation {
+                        Some(name) => {
+                            self.push("(");
+                            self.expr(relabel.arg)?;
+                            self.push(&format!(" COLLATE {name})"));
+                        }
+                        None => self.expr(relabel.arg)?,
+                    }
                     if relabel.relabelformat != pg_sys::CoercionForm::COERCE_IMPLICIT_CAST {
                         self.cast_to(relabel.resulttype, relabel.resulttypmod);
                     }
@@ -249,7 +259,8 @@ impl Writer<'_> {
         unsafe {
             let inner: *mut Node = match node::cast::<pg_sys::RelabelType, _>(expr) {
                 Some(relabel)
-                    if relabel.relabelformat == pg_sys::CoercionForm::COERCE_IMPLICIT_CAST =>
+                    if relabel.relabelformat == pg_sys::CoercionForm::COERCE_IMPLICIT_CAST
+                        && !safety::is_portable_collate(relabel) =>
                 {
                     relabel.arg.cast()
                 }

@@ -29,20 +29,12 @@ const FUNCTIONS: &[u32] = &[
     6199, 6200, 6201, 6202, 6204,
 ];
 
-/// Comparisons of the type `name`, whose collation is "C" everywhere: nameeq, namene.
-const OF_NAMES: &[u32] = &[62, 659];
-
 /// Aggregates that do not compare their input: array_agg (both), string_agg, count.
 const AGGREGATES: &[u32] = &[2147, 2335, 3538, 4053];
 
 /// Whether the function gives the same under every deterministic collation.
 pub fn function(oid: Oid) -> bool {
     FUNCTIONS.binary_search(&oid.to_u32()).is_ok()
-}
-
-/// Whether the function compares values of type `name`.
-pub fn function_of_names(oid: Oid) -> bool {
-    OF_NAMES.contains(&oid.to_u32())
 }
 
 /// Whether the aggregate, without ORDER BY, gives the same under every deterministic collation. (DISTINCT asks

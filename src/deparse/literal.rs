@@ -3,7 +3,7 @@
 //! A value is written by its type's output function. Where that function's text depends on settings, they are
 //! set for the moment ([`Portable`]) to what the remote session has too.
 
-use super::{catalog, quote};
+use super::{catalog, collation, quote};
 use crate::pg::text;
 use pgrx::pg_sys::{self, Const, Oid};
 
@@ -70,6 +70,19 @@ impl Drop for Portable {
 /// # Safety
 /// `constant` is a valid node.
 pub(super) unsafe fn constant(constant: &Const, label: Label) -> String {
+    let collation = constant.constcollid;
+    if let Some(name) = collation::portable_name(collation)
+        && collation::is_portable_constant(constant.consttype, collation)
+    {
+        // SAFETY: as the caller vouches.
+        let value = unsafe { plain_constant(constant, Label::IfNeeded) };
+        return format!("({value} COLLATE {name})");
+    }
+    // SAFETY: as the caller vouches.
+    unsafe { plain_constant(constant, label) }
+}
+
+unsafe fn plain_constant(constant: &Const, label: Label) -> String {
     let type_name = || catalog::type_name(constant.consttype, constant.consttypmod);
     if constant.constisnull {
         return match label {

@@ -1,7 +1,7 @@
 //! The leaves of an expression: constants, parameters, and whole subexpressions that are computed here and sent
 //! as values.
 
-use super::collation::Derived;
+use super::collation::{self, Derived};
 use super::not_shipped::NotShipped;
 use super::safety::Judge;
 use super::scope::Scope;
@@ -33,7 +33,10 @@ pub(super) fn check_const(scope: &Scope, constant: &pg_sys::Const) -> Result<Der
             return Err(NotShipped::Constant(type_oid));
         }
     }
-    Ok(Derived::other(constant.constcollid))
+    if collation::is_portable_constant(type_oid, constant.constcollid) {
+        return Ok(Derived::explicit(constant.constcollid));
+    }
+    Ok(Derived::of_value(type_oid, constant.constcollid))
 }
 
 /// The catalog that a reg* type's values point into, and below which OID all objects are taken to be the same
@@ -68,7 +71,7 @@ pub(super) fn check_param(param: &pg_sys::Param) -> Result<Derived, NotShipped> 
         return Err(NotShipped::Form("parameter of a multiple assignment"));
     }
     check_value_type(param.paramtype)?;
-    Ok(Derived::other(param.paramcollid))
+    Ok(Derived::of_value(param.paramtype, param.paramcollid))
 }
 
 /// A value that is sent must be readable there and mean the same: not a row without a type, nor the name of an

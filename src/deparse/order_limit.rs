@@ -52,7 +52,7 @@ impl SortKey {
             // Columns are taken to sort as they are declared here. Nobody has declared anything about the
             // default collation of the remote database, by which another string would be sorted.
             let collation = pg_sys::exprCollation(expr.cast());
-            if collation != Oid::INVALID && verdict.column_collation() != Some(collation) {
+            if collation != Oid::INVALID && verdict.remote_collation() != Some(collation) {
                 return Err(NotShipped::Collation);
             }
             let operator = compat::sort_operator(pathkey, em_datatype);

@@ -9,7 +9,7 @@
 use super::collation::Derived;
 use super::not_shipped::NotShipped;
 use super::scope::Scope;
-use super::{catalog, indifferent, moment, operand};
+use super::{catalog, collation, indifferent, moment, operand};
 use crate::pg::node;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};
 
@@ -117,7 +117,7 @@ impl Judge<'_> {
                     self.local.truncate(locals);
                     if case_arg.is_none() && operand::is_local(self, expr) {
                         self.local.push(Local { node: expr, value: expr });
-                        Ok(Derived::other(pg_sys::exprCollation(expr)))
+                        Ok(Derived::of_value(pg_sys::exprType(expr), pg_sys::exprCollation(expr)))
                     } else {
                         Err(reason)
                     }
@@ -194,6 +194,9 @@ impl Judge<'_> {
                 NodeTag::T_RelabelType => {
                     let relabel = &*expr.cast::<pg_sys::RelabelType>();
                     let input = self.check(relabel.arg.cast(), case_arg)?;
+                    if is_portable_collate(relabel) {
+                        return Ok(Derived::explicit(relabel.resultcollid));
+                    }
                     Ok(input.result(relabel.resultcollid))
                 }
                 NodeTag::T_BoolExpr => {
@@ -240,7 +243,7 @@ impl Judge<'_> {
             return Err(NotShipped::Form("column of no table here"));
         }
         operand::check_value_type(var.vartype)?;
-        Ok(Derived::other(var.varcollid))
+        Ok(Derived::of_value(var.vartype, var.varcollid))
     }
 
     /// Whether it is a user column of a remote table.
@@ -282,12 +285,19 @@ impl Judge<'_> {
     }
 }
 
+/// Whether the node is (also) what planning has made of COLLATE "C".
+pub(super) unsafe fn is_portable_collate(relabel: &pg_sys::RelabelType) -> bool {
+    // SAFETY: the argument belongs to the tree.
+    let before = unsafe { pg_sys::exprCollation(relabel.arg.cast()) };
+    before != Oid::INVALID
+        && before != relabel.resultcollid
+        && collation::portable_name(relabel.resultcollid).is_some()
+}
+
 /// The function must find its input collation on the remote server by itself, if it cares.
 fn require_collation(inputs: &Derived, function: Oid, collation: Oid) -> Result<(), NotShipped> {
     if indifferent::function(function) {
         inputs.require_any_input(collation)
-    } else if indifferent::function_of_names(function) {
-        Ok(())
     } else {
         inputs.require_input(collation)
     }
@@ -320,8 +330,8 @@ impl Verdict {
         self.local.iter().any(|local| local.node == node.cast())
     }
 
-    /// The collation the remote result has, if it comes from a column.
-    pub fn column_collation(&self) -> Option<Oid> {
-        self.collation.column_collation()
+    /// The collation the remote result has, if it is sure to be the same there.
+    pub fn remote_collation(&self) -> Option<Oid> {
+        self.collation.remote_collation()
     }
 }
