@@ -105,8 +105,14 @@ SELECT same_rows('TABLE f_times', 'TABLE times');
 SELECT same_rows('TABLE f_others', 'TABLE others');
 SELECT same_rows('TABLE f_many', 'TABLE many');
 SELECT same_rows('TABLE f_users', 'TABLE users');
--- Not only their text: what is stored is the same.
-\! bytes() { psql "$1" -XqAtc "$2" | md5sum; }; same() { if [ "$(bytes "$SHARD_DB0" "$1")" = "$(bytes "$SHARD_COORD" "$1")" ]; then echo "same bytes"; else echo "OTHER BYTES: $1"; fi; }; for t in scalars times many others; do same "COPY (SELECT * FROM $t ORDER BY id) TO STDOUT (FORMAT binary)"; done
+-- Not only their text: what is stored is the same (one sum for both sides).
+\! for t in scalars times many others; do q="COPY (SELECT * FROM $t ORDER BY id) TO STDOUT (FORMAT binary)"; for db in "$SHARD_DB0" "$SHARD_COORD"; do psql "$db" -XqAtc "$q" | md5sum; done | uniq | wc -l; done
+
+-- The big ones were compared; what follows reads everything many times.
+DELETE FROM scalars WHERE id BETWEEN 20 AND 22 OR id = 40;
+DELETE FROM f_scalars WHERE id BETWEEN 20 AND 22 OR id = 40;
+DELETE FROM many WHERE id = 4;
+DELETE FROM f_many WHERE id = 4;
 
 -- Row by row, few at a time, all at once.
 CREATE FUNCTION fetch_size(n int) RETURNS void LANGUAGE plpgsql AS $$
@@ -145,6 +151,22 @@ SELECT fetch_size(3);
 SELECT all_same();
 SELECT fetch_size(1000);
 SELECT values_that_differ();
+-- Every value finds itself, where its type has an equality: as a parameter of the remote query.
+CREATE FUNCTION values_not_found() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE t text; c text; n int := 0; bad text;
+BEGIN
+  FOR t, c IN SELECT attrelid::regclass, attname FROM pg_attribute
+              WHERE attrelid = ANY ('{scalars,times,others,many,users}'::regclass[]) AND attnum > 0 AND NOT attisdropped LOOP
+    BEGIN
+      EXECUTE format('SELECT string_agg(w.id::text, %L) FROM %I w WHERE %I IS NOT NULL AND NOT EXISTS (SELECT FROM f_%s f WHERE f.%I = w.%I OFFSET 0)', ', ', t, c, t, c, c) INTO bad;
+      IF bad IS NOT NULL THEN RETURN NEXT format('%s.%s: %s', t, c, bad); END IF;
+      n := n + 1;
+    EXCEPTION WHEN undefined_function THEN NULL;
+    END;
+  END LOOP;
+  RETURN NEXT n || ' columns searched';
+END $$;
+SELECT values_not_found();
 
 -- Reading under odd settings of the session.
 SET DateStyle = 'SQL, DMY';
@@ -218,10 +240,11 @@ SELECT write_again();
 SET DateStyle = 'SQL, DMY'; SET IntervalStyle = sql_standard; SET TimeZone = 'Asia/Kathmandu'; SET extra_float_digits = -15;
 SET bytea_output = escape; SET search_path = public, pg_catalog; SET client_encoding = LATIN1; SET xmloption = document;
 SELECT write_again();
+SELECT values_not_found();
 SET DateStyle = 'German'; SET IntervalStyle = postgres_verbose; SET TimeZone = 'America/New_York'; SET extra_float_digits = 0;
 SET client_encoding = SQL_ASCII;
 SELECT write_again();
 RESET ALL;
 SET client_min_messages = warning;
 SELECT all_same();
-\! bytes() { psql "$1" -XqAtc "$2" | md5sum; }; same() { if [ "$(bytes "$SHARD_DB0" "$1")" = "$(bytes "$SHARD_COORD" "$1")" ]; then echo "same bytes"; else echo "OTHER BYTES: $1"; fi; }; for t in scalars times many others; do same "COPY (SELECT * FROM $t ORDER BY id) TO STDOUT (FORMAT binary)"; done
+\! for t in scalars times many others; do q="COPY (SELECT * FROM $t ORDER BY id) TO STDOUT (FORMAT binary)"; for db in "$SHARD_DB0" "$SHARD_COORD"; do psql "$db" -XqAtc "$q" | md5sum; done | uniq | wc -l; done

@@ -116,15 +116,13 @@ pub fn native(type_oid: u32) -> Option<Native> {
 }
 
 /// Scalars whose binary form says everything by itself: no OIDs of user's objects in it, nothing that a
-/// setting changes. tsquery is not among them: it comes back with its operands swapped, another value to its own
-/// comparison.
+/// setting changes. Not among them are tsquery, which comes back with its operands swapped, another value to its
+/// own comparison, and int2vector and oidvector, whose receive functions refuse what they sent when it is empty.
 fn binary_scalar(type_oid: u32) -> bool {
     native(type_oid).is_some()
         || matches!(
             type_oid,
-            oid::INT2VECTOR
-                | oid::OIDVECTOR
-                | oid::TSVECTOR
+            oid::TSVECTOR
                 | oid::JSONB
                 | oid::JSONPATH
                 // Geometry: point, lseg, path, box, polygon, line, circle.
@@ -143,10 +141,15 @@ fn binary_scalar(type_oid: u32) -> bool {
 
 /// Whether values may travel in binary. `element` gives the element type of an array type, 0 for another type.
 pub fn binary_safe(type_oid: u32, element: impl Fn(u32) -> u32) -> bool {
-    if type_oid == 0 || type_oid >= FIRST_UNPINNED {
+    if type_oid == 0 || type_oid >= FIRST_UNPINNED || is_vector(type_oid) {
         return false;
     }
     binary_scalar(type_oid) || binary_scalar(element(type_oid))
+}
+
+/// int2vector and oidvector: arrays by their catalog rows, with input functions of their own.
+fn is_vector(type_oid: u32) -> bool {
+    matches!(type_oid, oid::INT2VECTOR | oid::OIDVECTOR)
 }
 
 /// Whether the binary form is the text form, so that text may be asked for at no loss. Text is then the
@@ -225,6 +228,8 @@ fn scalar_text_form(type_oid: u32) -> TextForm {
         | oid::TSVECTOR
         | oid::TSQUERY
         | oid::XML
+        | oid::INT2VECTOR
+        | oid::OIDVECTOR
         // macaddr, macaddr8, inet, cidr, bit, varbit.
         | 829 | 774 | 869 | 650 | 1560 | 1562
         // Ranges and multiranges of numbers.

@@ -124,7 +124,7 @@ impl ModifyState {
 
     fn run(&mut self, sql: &str, params: &Params) -> Result<Reply, Failure> {
         self.participant.mark_written();
-        let types = self.encoder.param_types();
+        let types = self.encoder.param_types(params.values.len());
         let formats = self.formats(sql, &types)?;
         let request =
             Request::Execute { sql, param_types: &types, params, formats, portal: "", max_rows: 0 };

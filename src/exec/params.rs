@@ -1,8 +1,7 @@
 //! Datums into the parameters of a statement.
 //!
-//! A [`ParamEncoder`] belongs to one statement on one connection, for what the remote server knows of the
-//! parameters' types is true there only. Values go as text until the types are known to be the same on both
-//! sides, then in binary.
+//! Values go as text, whose meaning the remote server finds out from where it stands, until the types are known to
+//! be the same on both sides; then in binary, and Parse says so.
 
 use super::codec;
 use super::kinds::{self, Native, TextForm};
@@ -30,8 +29,6 @@ struct Param {
 /// Encodes the parameters of one statement.
 pub struct ParamEncoder {
     params: Vec<Param>,
-    /// Whether Parse names the types.
-    declared: bool,
     owner: pg_sys::MemoryContext,
     /// What output functions allocate; emptied now and then.
     scratch: pg_sys::MemoryContext,
@@ -77,19 +74,21 @@ impl ParamEncoder {
                 }
             })
             .collect();
-        ParamEncoder { params, declared, owner, scratch }
+        ParamEncoder { params, owner, scratch }
     }
 
-    /// The types for Parse: those that the statement's casts name anyway, 0 for what the server infers.
-    pub fn param_types(&self) -> Vec<u32> {
-        if !self.declared {
+    /// The types for Parse, of `count` parameters: of those that go in binary; 0, or nothing at all, for those that
+    /// the server infers. What goes in binary is always named, so that the server cannot take it for anything else.
+    pub fn param_types(&self, count: usize) -> Vec<u32> {
+        if !self.params.iter().any(|p| p.binary) {
             return Vec::new();
         }
-        self.params.iter().map(|p| if p.binary { p.base } else { 0 }).collect()
+        let types = self.params.iter().map(|p| if p.binary { p.base } else { 0 });
+        types.cycle().take(count).collect()
     }
 
-    /// Takes note of the types that the remote server says the parameters have (`Reply::param_types`). Must be
-    /// of the connection that the encoded values go to.
+    /// Takes note of the types that the remote server says the parameters have (`Reply::param_types`): where they
+    /// are the local ones, values go in binary from now on.
     pub fn learn(&mut self, remote: &[u32]) {
         if self.params.is_empty() {
             return;
