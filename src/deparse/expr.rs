@@ -75,6 +75,9 @@ impl Writer<'_> {
         unsafe {
             let var = &*expr.cast::<pg_sys::Var>();
             if !self.scope.owns(var) {
+                if !self.scope.is_outer(var) {
+                    return Err(Failure::internal("a remote query refers to no table of its own"));
+                }
                 self.param(expr);
                 return Ok(());
             }

@@ -2,6 +2,7 @@
 
 use super::shippable;
 use crate::options::load::ForeignTable;
+use crate::pg::compat;
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -45,14 +46,18 @@ impl Scope {
 
     /// Whether the Var is a column of the remote query's.
     pub fn owns(&self, var: &pg_sys::Var) -> bool {
-        var.varlevelsup == 0 && var.varno > 0 && self.tables.contains_key(&(var.varno as u32))
+        var.varlevelsup == 0
+            && var.varno > 0
+            && !compat::is_old_or_new(var)
+            && self.tables.contains_key(&(var.varno as u32))
     }
 
     /// Whether the Var's value can come from elsewhere in the local plan: it belongs to a relation that has rows
     /// of its own. (A Var of a join's or, from PostgreSQL 18 on, a grouping's range-table entry has not been
     /// resolved, and nobody could compute it.)
     pub fn is_outer(&self, var: &pg_sys::Var) -> bool {
-        if self.root.is_null() || var.varlevelsup != 0 || var.varno <= 0 || self.owns(var) {
+        let is_own = self.tables.contains_key(&(var.varno as u32));
+        if self.root.is_null() || var.varlevelsup != 0 || var.varno <= 0 || is_own {
             return false;
         }
         // SAFETY: a planner's root has a parse tree with a range table; the index is checked.

@@ -392,3 +392,17 @@ pub unsafe fn create_foreign_upper_path(
         }
     }
 }
+
+/// Whether the Var asks for the row before or after a change explicitly (`old.x`, `new.x` in RETURNING; from
+/// PostgreSQL 18 on), which an older remote server does not know.
+pub fn is_old_or_new(var: &pg_sys::Var) -> bool {
+    #[cfg(not(feature = "pg18"))]
+    {
+        let _ = var;
+        false
+    }
+    #[cfg(feature = "pg18")]
+    {
+        var.varreturningtype != pg_sys::VarReturningType::VAR_RETURNING_DEFAULT
+    }
+}
