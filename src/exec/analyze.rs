@@ -36,8 +36,7 @@ pub unsafe fn analyze(
         let info = Info::ask(&table, &*enlist(relation, &table)?)?;
         *sampler = Some(acquire_sample);
         // A parent's sample leaves out children without pages: a view has none, yet has rows.
-        *pages = (info.bytes / f64::from(pg_sys::BLCKSZ)).ceil().clamp(1.0, f64::from(u32::MAX - 1))
-            as u32;
+        *pages = info.pages().clamp(1.0, f64::from(u32::MAX - 1)) as u32;
     }
     Ok(true)
 }
@@ -91,6 +90,11 @@ struct Info {
 }
 
 impl Info {
+    /// The size in pages of ours.
+    fn pages(self) -> f64 {
+        (self.bytes / f64::from(pg_sys::BLCKSZ)).ceil()
+    }
+
     fn ask(table: &ForeignTable, participant: &Participant) -> Result<Info, Failure> {
         let sql = format!(
             "WITH RECURSIVE tree (oid) AS (SELECT {}::pg_catalog.regclass::pg_catalog.oid \
@@ -139,12 +143,16 @@ fn method(sampling: Sampling, info: Info, version: i32, wanted: i32) -> (Sample,
 }
 
 /// The number of rows of the table, when `seen` rows came of a sample of this fraction. The sample's own estimate has a
-/// standard error of about 1/sqrt(seen), so remote statistics that are near it are better; those that are far
-/// from it are out of date.
-fn estimate(seen: f64, fraction: f64, known: Option<f64>) -> f64 {
+/// standard error of 1/sqrt(units), where a unit is what is drawn: a row, or a page by TABLESAMPLE SYSTEM. Remote
+/// statistics that are within four of these are taken as they are, others are out of date.
+fn estimate(seen: f64, fraction: f64, units: f64, known: Option<f64>) -> f64 {
     let estimated = seen / fraction;
     match known {
-        Some(rows) if fraction < 1.0 && (rows - estimated).abs() <= 0.05 * rows => rows,
+        Some(rows)
+            if fraction < 1.0 && (rows - estimated).abs() <= 4.0 / units.max(1.0).sqrt() * rows =>
+        {
+            rows
+        }
         _ => estimated.round(),
     }
 }
@@ -189,7 +197,12 @@ unsafe fn sample(
             batch = participant.wait(ticket, &sql)?;
         }
         participant.close_portal(&portal);
-        Ok(Outcome { kept: reservoir.kept, total: estimate(reservoir.seen, fraction, info.rows) })
+        let units = match sample {
+            Sample::System => fraction * info.pages(),
+            _ => reservoir.seen,
+        };
+        let total = estimate(reservoir.seen, fraction, units, info.rows);
+        Ok(Outcome { kept: reservoir.kept, total })
     }
 }
 
@@ -351,10 +364,12 @@ mod tests {
 
     #[test]
     fn totals() {
-        assert_eq!(estimate(500.0, 1.0, None), 500.0);
+        assert_eq!(estimate(500.0, 1.0, 500.0, None), 500.0);
         // All rows came: what statistics say does not matter.
-        assert_eq!(estimate(500.0, 1.0, Some(510.0)), 500.0);
-        assert_eq!(estimate(302.0, 0.1, Some(3000.0)), 3000.0);
-        assert_eq!(estimate(600.0, 0.1, Some(3000.0)), 6000.0);
+        assert_eq!(estimate(500.0, 1.0, 500.0, Some(510.0)), 500.0);
+        assert_eq!(estimate(302.0, 0.1, 302.0, Some(3000.0)), 3000.0);
+        assert_eq!(estimate(600.0, 0.1, 600.0, Some(3000.0)), 6000.0);
+        // Few pages say little.
+        assert_eq!(estimate(450.0, 0.1, 44.0, Some(3000.0)), 3000.0);
     }
 }

@@ -170,15 +170,18 @@ pub fn import(options: &[(String, String)]) -> Result<ImportOptions, OptionError
         check: false,
     };
     for (name, value) in options {
-        let field = match name.as_str() {
-            "import_collate" => &mut out.collate,
-            "import_default" => &mut out.default,
-            "import_generated" => &mut out.generated,
-            "import_not_null" => &mut out.not_null,
-            "import_check" => &mut out.check,
-            _ => return Err(OptionError::UnknownName { name: name.clone(), hint: None }),
+        let mut fields = [
+            ("import_collate", &mut out.collate),
+            ("import_default", &mut out.default),
+            ("import_generated", &mut out.generated),
+            ("import_not_null", &mut out.not_null),
+            ("import_check", &mut out.check),
+        ];
+        let hint = spec::hint(name, fields.iter().map(|(known, _)| *known));
+        let Some((_, field)) = fields.iter_mut().find(|(known, _)| known == name) else {
+            return Err(OptionError::UnknownName { name: name.clone(), hint });
         };
-        *field = boolean(name, value)?;
+        **field = boolean(name, value)?;
     }
     Ok(out)
 }

@@ -166,7 +166,8 @@ pub fn find(name: &str, object: Object) -> Option<&'static Spec> {
 /// The option `name` of `object`, or an error that names the one that was probably meant.
 pub fn require(name: &str, object: Object) -> Result<&'static Spec, OptionError> {
     find(name, object).ok_or_else(|| {
-        let candidates = OPTIONS.iter().filter(|spec| spec.on.contains(&object));
+        let candidates =
+            OPTIONS.iter().filter(|spec| spec.on.contains(&object)).map(|spec| spec.name);
         let hint = elsewhere(name).or_else(|| hint(name, candidates));
         OptionError::UnknownName { name: name.to_owned(), hint }
     })
@@ -181,17 +182,17 @@ fn elsewhere(name: &str) -> Option<String> {
 
 /// HINT for an unknown name. The nearest candidate counts when it is at most four edits away and no more than
 /// half the letters are wrong, as PostgreSQL's own ClosestMatch has it.
-fn hint<'a>(name: &str, candidates: impl Iterator<Item = &'a Spec>) -> Option<String> {
+pub fn hint<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut any = false;
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         any = true;
-        let distance = strsim::levenshtein(name, candidate.name);
+        let distance = strsim::levenshtein(name, candidate);
         if distance <= 4
             && distance <= name.len() / 2
             && best.is_none_or(|(least, _)| distance < least)
         {
-            best = Some((distance, candidate.name));
+            best = Some((distance, candidate));
         }
     }
     match best {

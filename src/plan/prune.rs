@@ -9,29 +9,18 @@
 //! local scan.
 
 use crate::error::Failure;
+use crate::pg::memory;
 use crate::pg::node::list;
-use crate::pg::{guard, memory};
 use crate::shard::{self, Origin, Rule, Verdict};
 use pgrx::pg_sys;
 use pgrx::pg_sys::ConstraintExclusionType as Exclusion;
 use std::rc::Rc;
 
-/// Whether no row of the foreign table `rel` can satisfy the query's restrictions on it.
+/// Whether some row of the foreign table `rel` can satisfy the query's restrictions on it, and if so, why it is
+/// not left out.
 ///
 /// # Safety
 /// To be called from GetForeignRelSize with its arguments.
-pub unsafe fn is_refuted(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) -> bool {
-    // SAFETY: as the caller vouches.
-    match unsafe { verdict(root, rel) } {
-        Ok(verdict) => verdict == Verdict::Refuted,
-        Err(failure) => guard::raise(&failure),
-    }
-}
-
-/// As [`is_refuted`], with the reason.
-///
-/// # Safety
-/// As [`is_refuted`].
 pub unsafe fn verdict(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,

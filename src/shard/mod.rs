@@ -6,7 +6,6 @@
 //! false for all of them, the placement holds no matching row.
 //!
 //! Nothing here knows of connections, plans or SQL text. Wherever a proof is missing the answer is "may match".
-#![allow(dead_code)]
 
 mod cache;
 mod clause;
@@ -20,7 +19,5 @@ mod truth;
 
 pub use cache::rule_of;
 pub use clause::read_clauses;
-#[allow(unused_imports)]
-pub use pin::{Candidates, MAX_CANDIDATES, Pins, Value};
 pub use refute::{Verdict, refute};
 pub use rule::{Origin, Rule};
