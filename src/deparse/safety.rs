@@ -38,22 +38,23 @@ pub unsafe fn foreign_expr<T>(scope: &Scope, expr: *mut T) -> Result<(), NotShip
     unsafe { judge(scope, node::bare_clause(expr).cast()).map(|_| ()) }
 }
 
-/// Whether the expression, as a whole, would be sent as a parameter. Such an expression must not be an output
-/// column of a remote query: setrefs.c would take the parameter for that column.
+/// Whether the expression is made of values sent to the server, and nothing of its own (a lone constant is not).
+/// Such an expression must not be an output column of a remote query: setrefs.c would find it within the
+/// expressions of parameters and take it for that column there.
 ///
 /// # Safety
 /// As for [`foreign_expr`].
 pub unsafe fn is_parameter<T>(scope: &Scope, expr: *mut T) -> bool {
     // SAFETY: as the caller vouches.
     unsafe {
-        let expr: *mut Node = expr.cast();
-        match node::tag(expr) {
-            NodeTag::T_Param => true,
-            NodeTag::T_Var => {
-                node::cast::<pg_sys::Var, _>(expr).is_some_and(|var| !scope.owns(var))
-            }
-            _ => judge(scope, expr).is_ok_and(|verdict| verdict.is_local(expr)),
-        }
+        !node::is_a(expr, NodeTag::T_Const)
+            && !node::any_node(expr.cast(), &mut |part| match node::tag(part) {
+                NodeTag::T_Var => {
+                    node::cast::<pg_sys::Var, _>(part).is_some_and(|var| scope.owns(var))
+                }
+                NodeTag::T_Aggref | NodeTag::T_GroupingFunc | NodeTag::T_WindowFunc => true,
+                _ => false,
+            })
     }
 }
 
