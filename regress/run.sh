@@ -22,7 +22,8 @@ out=$ROOT/target/regress
 passed=0 failed=0
 
 cluster_begin "$tree"
-server_new coordinator "shared_preload_libraries = '${PRELOAD-shard_fdw}'" "max_connections = 40"
+server_new coordinator "shared_preload_libraries = '${PRELOAD-shard_fdw}'" "max_connections = 40" \
+    "shard_fdw.resolver_interval = 0"
 # Shards differ from the coordinator in every setting that could leak into a value.
 odd=("timezone = 'Asia/Tokyo'" "datestyle = 'SQL, DMY'" "intervalstyle = 'sql_standard'"
     "extra_float_digits = 0" "bytea_output = 'escape'" "search_path = 'nowhere'"

@@ -44,9 +44,9 @@ pub fn init() {
     GucRegistry::define_int_guc(
         c"shard_fdw.resolver_interval",
         c"Sets how often the resolver looks for transactions in doubt while there may be any.",
-        c"",
+        c"0 turns it off; shard.resolve_now() does its work then.",
         &RESOLVER_INTERVAL,
-        1,
+        0,
         3600,
         GucContext::Sighup,
         GucFlags::UNIT_S,
@@ -82,9 +82,9 @@ pub fn resolver_role() -> Option<String> {
     Some(role.to_str().ok()?.to_owned()).filter(|role| !role.is_empty())
 }
 
-/// `shard_fdw.resolver_interval`, in seconds.
-pub fn resolver_interval() -> u64 {
-    RESOLVER_INTERVAL.get().max(1) as u64
+/// `shard_fdw.resolver_interval`, in seconds; `None` when there is to be no resolver.
+pub fn resolver_interval() -> Option<u64> {
+    u64::try_from(RESOLVER_INTERVAL.get()).ok().filter(|&seconds| seconds > 0)
 }
 
 /// `shard_fdw.debug_fault`.

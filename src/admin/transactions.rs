@@ -32,7 +32,11 @@ fn in_doubt() -> Result<Vec<Row>, Failure> {
     for shard in txn::survey()? {
         match shard.prepared {
             Err(failure) => {
-                rows.push((None, shard.name, None, None, None, Some(failure.to_string())));
+                let error = match &failure.fields().detail {
+                    Some(detail) => format!("{failure}: {detail}"),
+                    None => failure.to_string(),
+                };
+                rows.push((None, shard.name, None, None, None, Some(error)));
             }
             Ok(prepared) => {
                 for prepared in prepared {

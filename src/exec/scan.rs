@@ -171,7 +171,11 @@ impl ScanState {
         })?;
         if let Fit::Rebind(formats) = fit {
             stream.close();
-            stream.start(&lane.encoder.param_types(lane.params.values.len()), &lane.params, formats)?;
+            stream.start(
+                &lane.encoder.param_types(lane.params.values.len()),
+                &lane.params,
+                formats,
+            )?;
         }
         Ok(())
     }
@@ -211,7 +215,11 @@ impl ScanState {
                 unsafe { lane.encoder.encode(i, value, null, &mut lane.params)? };
             }
             let Some(stream) = &mut lane.stream else { continue };
-            stream.start(&lane.encoder.param_types(lane.params.values.len()), &lane.params, lane.decoder.formats())?;
+            stream.start(
+                &lane.encoder.param_types(lane.params.values.len()),
+                &lane.params,
+                lane.decoder.formats(),
+            )?;
         }
         self.current = 0;
         self.started = true;

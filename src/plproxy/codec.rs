@@ -217,7 +217,13 @@ impl Codec {
             if text_only { ParamEncoder::new(&types)? } else { ParamEncoder::declared(&types)? };
         let columns =
             if remote.exact { vec![Columns::exact(result, text_only)?] } else { Vec::new() };
-        Ok(Codec { param_types: encoder.param_types(types.len()), encoder, columns, text_only, memory })
+        Ok(Codec {
+            param_types: encoder.param_types(types.len()),
+            encoder,
+            columns,
+            text_only,
+            memory,
+        })
     }
 
     /// Whether the codec keeps to text as `text_only` says.

@@ -57,7 +57,7 @@ pub fn prepare(writers: &List) -> Result<(), Failure> {
         participant.set_phase(Phase::Preparing(gid));
         match participant.session().submit(Request::Simple(&statement::prepare(&gid))) {
             Ok(ticket) => sent.push((participant, gid, ticket)),
-            Err(error) => outcome = outcome.and(Err(failed(participant, error, &gid))),
+            Err(error) => outcome = outcome.and(Err(failed(participant, error))),
         }
         if !participant.connection().server.parallel_commit {
             outcome = outcome.and(await_prepared(&mut sent));
@@ -84,7 +84,7 @@ fn await_prepared(sent: &mut Vec<(&Rc<Participant>, Gid, Ticket)>) -> Result<(),
                 participant.end();
                 Err(ending::rolled_back(participant))
             }
-            Err(error) => Err(failed(participant, error, &gid)),
+            Err(error) => Err(failed(participant, error)),
         };
         outcome = outcome.and(result);
     }
@@ -92,7 +92,7 @@ fn await_prepared(sent: &mut Vec<(&Rc<Participant>, Gid, Ticket)>) -> Result<(),
 }
 
 /// The failure of a PREPARE TRANSACTION.
-fn failed(participant: &Participant, error: WireError, gid: &Gid) -> Failure {
+fn failed(participant: &Participant, error: WireError) -> Failure {
     let disabled = error.remote().is_some_and(|remote| {
         // The server's hint is translated, the name of the setting in it is not.
         remote.hint.as_deref().is_some_and(|hint| hint.contains("max_prepared_transactions"))
@@ -101,7 +101,7 @@ fn failed(participant: &Participant, error: WireError, gid: &Gid) -> Failure {
         // A PREPARE that fails rolls its transaction back.
         participant.end();
     }
-    let failure = participant.fail(error, Some(&statement::prepare(gid)));
+    let failure = participant.fail(error, Some(statement::PREPARE_TAG));
     if disabled {
         failure.with_hint(format!(
             "Raise \"max_prepared_transactions\" on server \"{}\" (it needs a restart), or set \

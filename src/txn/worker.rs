@@ -26,6 +26,9 @@ pub fn register_launcher() {
 
 /// Makes sure that a resolver works in this database. False if none could be started. Never raises.
 pub fn ensure_running() -> bool {
+    if settings::resolver_interval().is_none() {
+        return false;
+    }
     let started = guard::catch(|| {
         if !lock::try_lock(Class::Resolver, 0) {
             return Ok(true);
@@ -56,7 +59,7 @@ pub fn resolver() -> Result<(), Failure> {
     if !worker::transaction(|| Ok(is_installed()? && lock::try_lock_session(Class::Resolver, 0)))? {
         return Ok(());
     }
-    loop {
+    while let Some(interval) = settings::resolver_interval() {
         let Some(outcome) = pass(&mut told)? else { return Ok(()) };
         idle = if outcome.unfinished { 0 } else { idle + 1 };
         if idle > IDLE_PASSES {
@@ -73,8 +76,9 @@ pub fn resolver() -> Result<(), Failure> {
             }
             idle = 0;
         }
-        worker::sleep(settings::resolver_interval());
+        worker::sleep(interval);
     }
+    Ok(())
 }
 
 fn is_installed() -> Result<bool, Failure> {
