@@ -163,13 +163,6 @@ pub fn prefers_text(type_oid: u32) -> bool {
     is_text_like(type_oid) || matches!(type_oid, oid::JSONB | oid::JSONPATH)
 }
 
-/// Whether receive and send functions of a binary-safe type convert characters: they take the wire to be in
-/// `client_encoding`.
-pub fn carries_text(type_oid: u32, element: impl Fn(u32) -> u32) -> bool {
-    let scalar = |t| prefers_text(t) || t == oid::TSVECTOR;
-    scalar(type_oid) || scalar(element(type_oid))
-}
-
 /// Whether values are, or may hold, xml or money. `kind` gives the typtype of a type or its elements.
 pub fn is_particular(
     type_oid: u32,
@@ -272,14 +265,6 @@ mod tests {
         for unsafe_oid in [2205, 142, 1033, 1034, 2210, 194, 2249, 2275, 705, 0, 16384, 20001] {
             assert!(!binary_safe(unsafe_oid, element), "{unsafe_oid}");
         }
-    }
-
-    #[test]
-    fn text_in_values() {
-        assert!(carries_text(1009, element));
-        assert!(carries_text(oid::TSVECTOR, element));
-        assert!(!carries_text(1007, element));
-        assert!(!carries_text(oid::BYTEA, element));
     }
 
     #[test]

@@ -101,11 +101,6 @@ impl ParamEncoder {
         }
     }
 
-    /// Whether all that can go in binary does: nothing is left to learn.
-    pub fn is_settled(&self) -> bool {
-        self.params.iter().all(|p| p.binary || !goes_binary(p.base))
-    }
-
     /// Appends the value of one parameter to `out`: `index` is its place in the types. Several values are better
     /// given to [`ParamEncoder::encode_all`].
     ///
