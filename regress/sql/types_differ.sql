@@ -21,7 +21,7 @@ BEGIN
   SET LOCAL client_min_messages = warning;
   DROP FOREIGN TABLE IF EXISTS ft;
   EXECUTE format('CREATE FOREIGN TABLE ft (id int, v %s OPTIONS (column_name %L)) SERVER db0 OPTIONS (schema_name ''public'', table_name ''t'')', local, remote);
-  EXECUTE format('SELECT %L || string_agg(coalesce(v::text, ''NULL''), '' | '' ORDER BY id) FROM ft WHERE id IN (%s)', remote || ' as ' || local || ': ', ids) INTO result;
+  EXECUTE format('SELECT %L || string_agg(coalesce(v::text, ''NULL''), '' | '' ORDER BY id) FROM (SELECT * FROM ft WHERE id IN (%s) OFFSET 0) s', remote || ' as ' || local || ': ', ids) INTO result;
   RETURN result;
 END $$;
 CREATE FUNCTION as_error(remote text, local text, id int) RETURNS SETOF text LANGUAGE plpgsql AS $$
