@@ -36,9 +36,9 @@ SQL
 }
 
 victim_pid=$(as_server head -1 "$WORK/data/victim/postmaster.pid")
-kill_all="kill -9 $victim_pid \$(ps -o pid= --ppid $victim_pid); while kill -0 $victim_pid 2>/dev/null; do sleep 0.05; done"
+kill_all="kill -9 \$(ps -o pid= --ppid $victim_pid) $victim_pid; while kill -0 $victim_pid 2>/dev/null; do sleep 0.05; done"
 begin=$SECONDS
-bad "server killed in the middle of a scan" "08(000|003|006): .*(CONTEXT:.*remote SQL command:)?" "$(mid_scan "$kill_all")"
+bad "server killed in the middle of a scan" "(57P01|08000|08003|08006): .*(CONTEXT:.*remote SQL command:)?" "$(mid_scan "$kill_all")"
 same "and the answer came soon" 1 "$((SECONDS - begin < 20))"
 as_server rm -f "$WORK/data/victim/postmaster.pid"
 bad "server is down" "08001: could not connect to server \"victim\"" "SELECT count(*) FROM good_victim;"
