@@ -2,6 +2,8 @@
 //!
 //! Each trampoline runs its work inside `guard::entry`, which raises what went wrong after the last Rust
 //! destructor has run. The contracts are those of fdwhandler.sgml.
+// One SAFETY note stands for all trampolines, which differ only in what they call.
+#![allow(clippy::undocumented_unsafe_blocks)]
 
 use crate::exec::{analyze, explain, import, modify, scan, truncate};
 use crate::pg::guard::entry;
