@@ -38,6 +38,38 @@ BEGIN READ ONLY; SELECT * FROM settings; COMMIT;
 BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; SELECT * FROM settings; COMMIT;
 BEGIN; SAVEPOINT a; SET TRANSACTION READ ONLY; SELECT * FROM settings; RELEASE a; UPDATE one SET v = 11 WHERE id = 1; COMMIT;
 
+-- READ COMMITTED: a statement sees what others have committed before it, also after a write; a cursor stays
+-- with what it saw when it was first read.
+BEGIN;
+SELECT v FROM one WHERE id = 2;
+DECLARE c CURSOR FOR SELECT v FROM one ORDER BY id;
+FETCH 1 FROM c;
+\! psql "$SHARD_DB1" -XqAtc "UPDATE public.acct SET v = v + 1 WHERE id = 2"
+FETCH ALL FROM c;
+SELECT v FROM one WHERE id = 2;
+CLOSE c;
+SELECT v FROM one WHERE id = 2;
+\! psql "$SHARD_DB1" -XqAtc "UPDATE public.acct SET v = v + 1 WHERE id = 2"
+SELECT v FROM one WHERE id = 2;
+UPDATE one SET v = v + 1 WHERE id = 1;
+\! psql "$SHARD_DB1" -XqAtc "UPDATE public.acct SET v = v - 2 WHERE id = 2"
+SELECT * FROM one ORDER BY id;
+SELECT isolation FROM settings;
+ROLLBACK;
+BEGIN;
+SELECT v FROM one WHERE id = 2;
+\! psql "$SHARD_DB1" -XqAtc "UPDATE public.acct SET v = v + 1 WHERE id = 2"
+UPDATE one SET v = v - 1 WHERE id = 2 RETURNING v;
+COMMIT;
+-- REPEATABLE READ stays where it was.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT v FROM one WHERE id = 2;
+\! psql "$SHARD_DB1" -XqAtc "UPDATE public.acct SET v = v + 1 WHERE id = 2"
+SELECT v FROM one WHERE id = 2;
+UPDATE one SET v = 0 WHERE id = 2;
+ROLLBACK;
+\! psql "$SHARD_DB1" -XqAtc "UPDATE public.acct SET v = 20 WHERE id = 2"
+
 -- Savepoints.
 BEGIN;
 INSERT INTO one VALUES (3, 30);

@@ -134,10 +134,8 @@ impl Nesting {
 mod tests {
     use super::*;
 
-    const MODE: Mode = Mode { serializable: false, read_only: false, deferrable: false };
-
     fn enter(nesting: &mut Nesting, level: u32) -> Vec<String> {
-        nesting.enter(level, MODE)
+        nesting.enter(level, Mode::default())
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::nesting::{Nesting, Stamp};
 use super::prepare::Phase;
 use super::registry;
 use super::retry;
-use super::statement::Mode;
+use super::statement::{self, Isolation, Mode};
 use crate::error::{Failure, SqlState};
 use crate::pg::wait;
 use crate::pg::xact;
@@ -31,6 +31,10 @@ pub struct Participant {
     user: Oid,
     nesting: RefCell<Nesting>,
     written: Cell<bool>,
+    /// A request was sent since.
+    sent_write: Cell<bool>,
+    /// A new local statement has begun, and no other one is under way here: nothing depends on the snapshot.
+    renewable: Cell<bool>,
     /// What happened to the connection, once it is of no use any more in this transaction.
     lost: RefCell<Option<String>>,
     /// The one request sent so far, while it may be sent again.
@@ -49,6 +53,8 @@ impl Participant {
             user,
             nesting: RefCell::default(),
             written: Cell::new(false),
+            sent_write: Cell::new(false),
+            renewable: Cell::new(false),
             lost: RefCell::default(),
             first: RefCell::default(),
             phase: Cell::default(),
@@ -98,6 +104,7 @@ impl Participant {
             return self.submit_first(request);
         }
         self.first.take();
+        self.renew();
         if self.nesting.borrow().would_nest(xact::nest_level()) {
             self.settle()?;
         }
@@ -112,6 +119,7 @@ impl Participant {
         if copy.is_none() && self.session().is_dead() {
             self.replace()?;
         }
+        self.renewable.set(false);
         self.enter();
         match self.session().submit(request) {
             Ok(ticket) => {
@@ -247,14 +255,39 @@ impl Participant {
     /// Queues what brings the remote transaction to the local nesting level.
     fn enter(&self) {
         let level = xact::nest_level();
+        let isolation = if xact::is_serializable() {
+            Isolation::Serializable
+        } else if self.written.get() && !xact::uses_one_snapshot() {
+            Isolation::ReadCommitted
+        } else {
+            Isolation::RepeatableRead
+        };
         let mode = Mode {
-            serializable: xact::is_serializable(),
+            isolation,
             read_only: registry::top_is_read_only(level),
             deferrable: xact::is_deferrable(),
         };
         let statements = self.nesting.borrow_mut().enter(level, mode);
         for sql in &statements {
             self.session().push_prefix(sql);
+        }
+        if self.written.get() {
+            self.sent_write.set(true);
+        }
+    }
+
+    /// Notes that a local statement turns to this participant while no other one uses it.
+    pub(super) fn begin_statement(&self) {
+        self.renewable.set(true);
+    }
+
+    /// READ COMMITTED: each statement sees what was committed before it. As long as nothing is written, the
+    /// remote transaction ends with the statement, and the next one's first request begins another.
+    fn renew(&self) {
+        if self.renewable.take() && !self.sent_write.get() && !xact::uses_one_snapshot() {
+            self.session().push_prefix(statement::COMMIT);
+            self.nesting.borrow_mut().restart();
+            self.unread.take();
         }
     }
 

@@ -23,19 +23,27 @@ thread_local! {
 pub fn enlist(server: Oid, user: Oid) -> Result<Rc<Participant>, Failure> {
     callback::register();
     if let Some(known) = find(|p| p.server() == server && p.user() == user) {
-        known.check_usable()?;
-        return Ok(known);
+        return join(known);
     }
     let connection = session::cache::acquire(server, user, false)?;
     // Several users may share one mapping (PUBLIC), hence one connection.
     if let Some(known) = find(|p| p.connection().key == connection.key) {
-        known.check_usable()?;
-        return Ok(known);
+        return join(known);
     }
     connection.in_transaction.set(true);
     let participant = Rc::new(Participant::new(connection, user));
     PARTICIPANTS.with(|list| list.borrow_mut().push(participant.clone()));
     Ok(participant)
+}
+
+/// A statement turns to a participant of the transaction. Whatever runs there holds the participant, so when only
+/// the list and this function do, the statements before are over.
+fn join(known: Rc<Participant>) -> Result<Rc<Participant>, Failure> {
+    known.check_usable()?;
+    if Rc::strong_count(&known) == 2 {
+        known.begin_statement();
+    }
+    Ok(known)
 }
 
 fn find(matches: impl Fn(&Participant) -> bool) -> Option<Rc<Participant>> {

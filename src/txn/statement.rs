@@ -4,27 +4,43 @@
 use super::gid::Gid;
 use std::fmt::Write as _;
 
-/// The characteristics of the local transaction that a remote one takes over.
+/// Isolation level of a remote transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Isolation {
+    /// For a local READ COMMITTED transaction that writes: each remote statement sees what is committed, and an
+    /// update waits for a concurrent one instead of failing.
+    ReadCommitted,
+    /// One snapshot, for as long as the remote transaction lasts. A local READ COMMITTED transaction that only
+    /// reads begins a new one with each statement: one local statement may become several remote ones, and all
+    /// must see the same state.
+    #[default]
+    RepeatableRead,
+    /// For a local SERIALIZABLE transaction.
+    Serializable,
+}
+
+/// The characteristics of a remote transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Mode {
-    /// The local isolation level is SERIALIZABLE.
-    pub serializable: bool,
+    /// The isolation level.
+    pub isolation: Isolation,
     /// The local transaction is READ ONLY.
     pub read_only: bool,
     /// The local transaction is DEFERRABLE.
     pub deferrable: bool,
 }
 
-/// What begins a remote transaction.
-///
-/// At least REPEATABLE READ: one local statement may become several remote ones (two scans of a join), and all
-/// must see the same state. DEFERRABLE has a meaning only together with SERIALIZABLE READ ONLY.
+/// What begins a remote transaction. DEFERRABLE has a meaning only together with SERIALIZABLE READ ONLY.
 pub fn begin(mode: Mode) -> String {
-    let level = if mode.serializable { "SERIALIZABLE" } else { "REPEATABLE READ" };
+    let level = match mode.isolation {
+        Isolation::ReadCommitted => "READ COMMITTED",
+        Isolation::RepeatableRead => "REPEATABLE READ",
+        Isolation::Serializable => "SERIALIZABLE",
+    };
     let mut sql = format!("START TRANSACTION ISOLATION LEVEL {level}");
     if mode.read_only {
         sql.push_str(" READ ONLY");
-        if mode.serializable && mode.deferrable {
+        if mode.isolation == Isolation::Serializable && mode.deferrable {
             sql.push_str(" DEFERRABLE");
         }
     }
@@ -93,8 +109,13 @@ mod tests {
 
     #[test]
     fn begin_follows_the_mode() {
-        let mode =
-            |serializable, read_only, deferrable| Mode { serializable, read_only, deferrable };
+        let mode = |serializable, read_only, deferrable| Mode {
+            isolation: if serializable { Isolation::Serializable } else { Isolation::default() },
+            read_only,
+            deferrable,
+        };
+        let committed = Mode { isolation: Isolation::ReadCommitted, ..Mode::default() };
+        assert_eq!(begin(committed), "START TRANSACTION ISOLATION LEVEL READ COMMITTED");
         let common = "START TRANSACTION ISOLATION LEVEL";
         assert_eq!(begin(mode(false, false, false)), format!("{common} REPEATABLE READ"));
         assert_eq!(begin(mode(false, false, true)), format!("{common} REPEATABLE READ"));
