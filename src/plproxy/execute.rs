@@ -9,7 +9,7 @@ use super::cluster::Cluster;
 use super::codec::Codec;
 use super::fault::Fault;
 use super::function::{Function, Remote};
-use super::link::{Link, Refused};
+use super::link::{Link, Refused, Unsent};
 use super::output::Output;
 use super::report;
 use super::route::{Task, Values};
@@ -136,22 +136,21 @@ impl Call<'_> {
 
     /// A connection to `node` or, when any partition will do, to another one that can be reached.
     fn open(&self, node: usize, any: bool) -> Result<(usize, Link), Failure> {
-        let refused = match Link::open(self.cluster, node, self.user) {
+        let label = &self.function.label;
+        let refused = match Link::open(label, self.cluster, node, self.user) {
             Ok(link) => return Ok((node, link)),
             Err(Refused::Failed(failure)) => return Err(failure),
-            Err(Refused::Unreachable { database, error }) => {
-                report::failure(&self.function.label, &database, &error)
-            }
+            Err(Refused::Unreachable(failure)) => failure,
         };
         if any {
             let count = self.cluster.nodes.len();
             let first = super::route::random(count);
             let others = (0..count).map(|n| (first + n) % count).filter(|&other| other != node);
             for other in others {
-                match Link::open(self.cluster, other, self.user) {
+                match Link::open(label, self.cluster, other, self.user) {
                     Ok(link) => return Ok((other, link)),
                     Err(Refused::Failed(failure)) => return Err(failure),
-                    Err(Refused::Unreachable { .. }) => {}
+                    Err(Refused::Unreachable(_)) => {}
                 }
             }
         }
@@ -160,24 +159,22 @@ impl Call<'_> {
 
     /// Sends a query; once more on a new connection when the one it was given has just died.
     fn send(&self, run: &mut Run, codec: &mut Codec, output: &Output<'_>) -> Result<(), Failure> {
-        match self.submit(run, codec, output)? {
-            Ok(()) => Ok(()),
-            Err(error) if error.is_fatal() && !run.again => {
+        let sent = match self.submit(run, codec, output) {
+            Err(Unsent::Wire(error)) if error.is_fatal() && !run.again => {
                 run.again = true;
                 run.link.discard();
                 (run.node, run.link) = self.open(run.node, run.any)?;
-                self.submit(run, codec, output)?.map_err(|error| self.fail(run, &error))
+                self.submit(run, codec, output)
             }
-            Err(error) => Err(self.fail(run, &error)),
-        }
+            sent => sent,
+        };
+        sent.map_err(|unsent| match unsent {
+            Unsent::Wire(error) => self.fail(run, &error),
+            Unsent::Failed(failure) => failure,
+        })
     }
 
-    fn submit(
-        &self,
-        run: &mut Run,
-        codec: &mut Codec,
-        output: &Output<'_>,
-    ) -> Result<Result<(), WireError>, Failure> {
+    fn submit(&self, run: &mut Run, codec: &mut Codec, output: &Output<'_>) -> Result<(), Unsent> {
         let sql = &self.remote.sql;
         let formats = if self.remote.exact {
             codec.columns[0].formats()
@@ -186,14 +183,8 @@ impl Call<'_> {
             // decides the formats. For one that it has seen nothing is sent.
             let prepare = Request::Prepare { sql, param_types: &codec.param_types };
             let deadline = self.cluster.config.query_timeout.map(|t| Instant::now() + t);
-            let described = run
-                .link
-                .submit(prepare)
-                .and_then(|ticket| run.link.session().wait(ticket, deadline));
-            let reply = match described {
-                Ok(reply) => reply,
-                Err(error) => return Ok(Err(error)),
-            };
+            let ticket = run.link.submit(prepare)?;
+            let reply = run.link.session().wait(ticket, deadline).map_err(Unsent::Wire)?;
             run.columns =
                 codec.columns_for(output.kind, reply.columns.as_deref().unwrap_or(&[]))?;
             codec.columns[run.columns].formats()
@@ -207,7 +198,8 @@ impl Call<'_> {
             portal: "",
             max_rows: 0,
         };
-        Ok(run.link.submit(request).map(|ticket| run.ticket = Some(ticket)))
+        run.ticket = Some(run.link.submit(request)?);
+        Ok(())
     }
 
     /// Takes the answers.
@@ -264,7 +256,7 @@ impl Call<'_> {
                     progress = true;
                     self.pass_notices(std::slice::from_ref(run));
                 }
-                Ok(Err(error)) if !run.again && not_begun(&error) => {
+                Ok(Err(error)) if !run.again && run.link.may_repeat() && not_begun(&error) => {
                     run.again = true;
                     progress = true;
                     self.send(run, codec, output)?;
@@ -324,9 +316,7 @@ impl Call<'_> {
             let database = run.link.database.clone();
             return self.function.label.fault(Fault::QueryTimeout { database });
         }
-        if error.is_fatal() {
-            run.link.discard();
-        }
+        run.link.note(error);
         report::failure(&self.function.label, &run.link.database, error)
     }
 

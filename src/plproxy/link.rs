@@ -1,18 +1,23 @@
-//! The connection that one task of a call uses.
+//! The connection that one task of a call uses: one of the pool's, where the call commits by itself, or a foreign
+//! server's, where it is part of the caller's transaction.
 
 use super::cluster::Cluster;
+use super::fault::{Fault, Label};
 use super::login;
 use super::pool::{self, Pooled};
-use crate::error::Failure;
+use super::report;
+use crate::error::{Failure, SqlState};
+use crate::pg::catalog;
+use crate::txn::{self, Participant};
 use crate::wire::{Request, Session, Ticket, WireError};
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
 use std::rc::Rc;
 use std::time::Instant;
 
 /// Why there is no connection.
 pub enum Refused {
     /// The partition could not be reached; another one may be.
-    Unreachable { database: String, error: WireError },
+    Unreachable(Failure),
     /// Something else is wrong.
     Failed(Failure),
 }
@@ -23,42 +28,125 @@ impl From<Failure> for Refused {
     }
 }
 
+/// Why a request was not taken.
+pub enum Unsent {
+    /// The connection said so; a pool's may be made anew.
+    Wire(WireError),
+    /// Told already as it is to be raised.
+    Failed(Failure),
+}
+
+impl From<Failure> for Unsent {
+    fn from(failure: Failure) -> Unsent {
+        Unsent::Failed(failure)
+    }
+}
+
+enum Kind {
+    Pool(Rc<Pooled>),
+    Transaction(Rc<Participant>),
+}
+
 /// A connection in use by a task.
 pub struct Link {
-    pooled: Rc<Pooled>,
+    kind: Kind,
     /// The database, for messages.
     pub database: String,
 }
 
 impl Link {
     /// A connection to the connection string `node` of `cluster`.
-    pub fn open(cluster: &Cluster, node: usize, user: Oid) -> Result<Link, Refused> {
+    pub fn open(label: &Label, cluster: &Cluster, node: usize, user: Oid) -> Result<Link, Refused> {
+        if let Some(server) = &cluster.nodes[node].server {
+            return enlisted(server, user);
+        }
+        if cluster.config.transactional {
+            let fault = Fault::Cluster(format!(
+                "cluster {} is transactional, but partition \"{}\" is no foreign server",
+                cluster.name,
+                login::of(cluster, node, user)?.database
+            ));
+            let hint = "Define the partition as 'server=name' of a shard_fdw server.";
+            return Err(Refused::Failed(label.fault(fault).with_hint(hint)));
+        }
         let login = login::of(cluster, node, user)?;
         let database = login.database.clone();
         match pool::acquire(&login, cluster.config.connection_lifetime) {
-            Ok(pooled) => Ok(Link { pooled, database }),
-            Err(error) => Err(Refused::Unreachable { database, error }),
+            Ok(pooled) => Ok(Link { kind: Kind::Pool(pooled), database }),
+            Err(error) => Err(Refused::Unreachable(report::failure(label, &database, &error))),
         }
     }
 
     /// The session.
     pub fn session(&self) -> &Session {
-        &self.pooled.session
+        match &self.kind {
+            Kind::Pool(pooled) => &pooled.session,
+            Kind::Transaction(participant) => participant.session(),
+        }
     }
 
     /// Queues a request.
-    pub fn submit(&self, request: Request<'_>) -> Result<Ticket, WireError> {
-        self.session().submit(request)
+    pub fn submit(&self, request: Request<'_>) -> Result<Ticket, Unsent> {
+        match &self.kind {
+            Kind::Pool(pooled) => pooled.session.submit(request).map_err(Unsent::Wire),
+            Kind::Transaction(participant) => {
+                // What a remote function does is not known here: it may write.
+                participant.mark_written();
+                participant.submit(request).map_err(Unsent::Failed)
+            }
+        }
     }
 
-    /// The connection must not be used again.
+    /// Whether a statement that could not be sent, or was refused before it began, may be sent once more. An
+    /// error in a transaction has ended it.
+    pub fn may_repeat(&self) -> bool {
+        matches!(self.kind, Kind::Pool(_))
+    }
+
+    /// To be told of every error of the connection.
+    pub fn note(&self, error: &WireError) {
+        match &self.kind {
+            Kind::Pool(_) if error.is_fatal() => self.discard(),
+            Kind::Pool(_) => {}
+            Kind::Transaction(participant) => drop(participant.fail(error.clone(), None)),
+        }
+    }
+
+    /// A connection of the pool must not be used again.
     pub fn discard(&self) {
-        pool::discard(&self.pooled);
+        if let Kind::Pool(pooled) = &self.kind {
+            pool::discard(pooled);
+        }
     }
 
-    /// Stops what is still running, up to `deadline`; a connection that does not obey is dropped. Raises
-    /// nothing; false when it did not stop in time.
+    /// Stops what is still running, up to `deadline`. Raises nothing; false when it did not stop in time. What
+    /// belongs to a transaction is stopped by the rollback of that.
     pub fn stop(&self, deadline: Instant) -> bool {
-        self.session().outstanding() == 0 || self.session().cancel_and_drain(deadline).is_ok()
+        match &self.kind {
+            Kind::Pool(pooled) if pooled.session.outstanding() > 0 => {
+                pooled.session.cancel_and_drain(deadline).is_ok()
+            }
+            _ => true,
+        }
     }
+}
+
+/// The foreign server `name` as a participant of the running transaction.
+fn enlisted(name: &str, user: Oid) -> Result<Link, Refused> {
+    let unfit = |state, message: String| Refused::Failed(Failure::new(state, message));
+    let oid = catalog::server_by_name(name).ok_or_else(|| {
+        unfit(SqlState::UNDEFINED_OBJECT, format!("server \"{name}\" does not exist"))
+    })?;
+    // SAFETY: a static C string; missing_ok.
+    let wrapper = unsafe { pg_sys::get_foreign_data_wrapper_oid(c"shard_fdw".as_ptr(), true) };
+    if catalog::server(oid)?.wrapper != wrapper {
+        let message = format!("server \"{name}\" is not one of the wrapper shard_fdw");
+        return Err(unfit(SqlState::WRONG_OBJECT_TYPE, message));
+    }
+    let participant =
+        txn::enlist(oid, user).map_err(|failure| match failure.fields().sqlstate.class() {
+            "08" => Refused::Unreachable(failure),
+            _ => Refused::Failed(failure),
+        })?;
+    Ok(Link { kind: Kind::Transaction(participant), database: name.to_owned() })
 }
