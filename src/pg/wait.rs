@@ -1,8 +1,8 @@
 //! Waiting for sockets the PostgreSQL way: on the process latch, so that cancel, termination and the
 //! postmaster's death are seen at once.
 //!
-//! One WaitEventSet is kept for the life of the backend and changed only when the sockets change: a lookup that
-//! asks the same shard again costs one epoll_wait and nothing else.
+//! WaitEventSets are kept for the life of the backend, one for each group of sockets that was waited for lately: a
+//! look-up that asks a shard again costs one epoll_wait and nothing else.
 
 use super::compat;
 use pgrx::pg_sys;
@@ -37,8 +37,12 @@ struct Set {
     wants: Vec<Want>,
 }
 
+/// So many sets are kept: enough for one per shard of a large cluster that is asked at random.
+const MAX_SETS: usize = 40;
+
 thread_local! {
-    static SET: RefCell<Option<Set>> = const { RefCell::new(None) };
+    /// The one used last stands first.
+    static SETS: RefCell<Vec<Set>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Sleeps until one of `wants` is ready, the latch is set or `deadline` has passed, and then looks at
@@ -47,6 +51,21 @@ thread_local! {
 /// The caller loops: do what can be done without blocking, then wait, then look again. Nothing borrowed may be
 /// held across this call but what unwinding can release.
 pub fn wait(wants: &[Want], deadline: Option<Instant>) -> Wake {
+    wait_for(wants, deadline, 1, |_| {})
+}
+
+/// [`wait`], and gives `ready` the places in `wants` of all the sockets that are ready.
+pub fn wait_all(wants: &[Want], deadline: Option<Instant>, ready: impl FnMut(usize)) -> Wake {
+    wait_for(wants, deadline, wants.len() + 1, ready)
+}
+
+fn wait_for(
+    wants: &[Want],
+    deadline: Option<Instant>,
+    room: usize,
+    mut ready: impl FnMut(usize),
+) -> Wake {
+    const MOST: usize = 64;
     pgrx::check_for_interrupts!();
     let timeout = match deadline {
         None => -1,
@@ -60,14 +79,23 @@ pub fn wait(wants: &[Want], deadline: Option<Instant>) -> Wake {
         }
     };
     let set = prepare(wants);
-    // SAFETY: the set is alive (backend lifetime); the event is plain data the call fills; MyLatch is set in
-    // every backend and worker.
+    // SAFETY: the set is alive (backend lifetime); the events are plain data the call fills, as many as it says;
+    // MyLatch is set in every backend and worker.
     let fired = unsafe {
-        let mut event: pg_sys::WaitEvent = std::mem::zeroed();
-        let fired =
-            pg_sys::WaitEventSetWait(set, timeout as _, &raw mut event, 1, compat::wait_event());
-        if fired > 0 && event.events & pg_sys::WL_LATCH_SET != 0 {
-            pg_sys::ResetLatch(pg_sys::MyLatch);
+        let mut events: [pg_sys::WaitEvent; MOST] = std::mem::zeroed();
+        let fired = pg_sys::WaitEventSetWait(
+            set,
+            timeout as _,
+            events.as_mut_ptr(),
+            room.min(MOST) as i32,
+            compat::wait_event(),
+        );
+        for event in events.iter().take(fired.max(0) as usize) {
+            if event.events & pg_sys::WL_LATCH_SET != 0 {
+                pg_sys::ResetLatch(pg_sys::MyLatch);
+            } else if let Ok(index) = usize::try_from(event.pos - SOCKETS) {
+                ready(index);
+            }
         }
         fired
     };
@@ -108,56 +136,61 @@ pub fn wait_quietly(wants: &[Want], deadline: Instant) -> Wake {
     }
 }
 
-/// Forgets the kept set. To be called when a socket is closed, so that its number can be given out again.
+/// Forgets the kept sets. To be called when a socket is closed, so that its number can be given out again.
 pub fn forget() {
-    SET.with(|cell| {
-        if let Ok(mut slot) = cell.try_borrow_mut()
-            && let Some(set) = slot.take()
-        {
-            // SAFETY: the set was made by `prepare` and is used nowhere else.
-            unsafe { pg_sys::FreeWaitEventSet(set.raw) };
+    SETS.with(|cell| {
+        if let Ok(mut sets) = cell.try_borrow_mut() {
+            sets.drain(..).for_each(free);
         }
     });
 }
 
-/// The kept set, made to hold exactly `wants` besides the latch and the postmaster's death.
+fn free(set: Set) {
+    // SAFETY: the set was made by `build` and is used nowhere else.
+    unsafe { pg_sys::FreeWaitEventSet(set.raw) };
+}
+
+/// A kept set, made to hold exactly `wants` besides the latch and the postmaster's death.
 fn prepare(wants: &[Want]) -> *mut pg_sys::WaitEventSet {
-    let reusable = SET.with(|cell| {
-        let slot = cell.borrow();
-        slot.as_ref().is_some_and(|set| {
+    let known = SETS.with(|cell| {
+        let mut sets = cell.borrow_mut();
+        let place = sets.iter().position(|set| {
             set.wants.len() == wants.len()
                 && set.wants.iter().zip(wants).all(|(a, b)| a.fd == b.fd && a.serial == b.serial)
-        })
-    });
-    if !reusable {
-        forget();
-        let raw = build(wants);
-        SET.with(|cell| *cell.borrow_mut() = Some(Set { raw, wants: wants.to_vec() }));
-        return raw;
-    }
-    SET.with(|cell| {
-        let mut slot = cell.borrow_mut();
-        let Some(set) = slot.as_mut() else { return std::ptr::null_mut() };
-        for (position, (have, want)) in set.wants.iter_mut().zip(wants).enumerate() {
+        })?;
+        let mut set = sets.remove(place);
+        for (position, (have, want)) in (SOCKETS..).zip(set.wants.iter_mut().zip(wants)) {
             if have != want {
-                // SAFETY: positions 0 and 1 are the latch and the postmaster, sockets follow in order.
+                // SAFETY: the socket is in the set, at this position.
                 unsafe {
-                    pg_sys::ModifyWaitEvent(
-                        set.raw,
-                        position as i32 + 2,
-                        events(want),
-                        std::ptr::null_mut(),
-                    );
+                    let null = std::ptr::null_mut();
+                    pg_sys::ModifyWaitEvent(set.raw, position, events(want), null);
                 }
                 *have = *want;
             }
         }
-        set.raw
+        let raw = set.raw;
+        sets.insert(0, set);
+        Some(raw)
+    });
+    known.unwrap_or_else(|| {
+        let raw = build(wants);
+        SETS.with(|cell| {
+            let mut sets = cell.borrow_mut();
+            if sets.len() >= MAX_SETS {
+                sets.drain(MAX_SETS - 1..).for_each(free);
+            }
+            sets.insert(0, Set { raw, wants: wants.to_vec() });
+        });
+        raw
     })
 }
 
+/// The position of the first socket in a set: 0 and 1 are the latch and the postmaster.
+const SOCKETS: i32 = 2;
+
 fn build(wants: &[Want]) -> *mut pg_sys::WaitEventSet {
-    // SAFETY: the set lives until `forget`; if adding an event raises, the half-made set is leaked, which an
+    // SAFETY: the set lives until it is forgotten; if adding an event raises, the half-made set is leaked, which an
     // ERROR on a broken file descriptor is worth.
     unsafe {
         let set = compat::create_wait_event_set(wants.len() as i32 + 2);

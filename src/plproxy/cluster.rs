@@ -251,7 +251,7 @@ impl Known {
             match config.set(&key, &value) {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(fault(format!("Unknown config param: {key}"))),
-                Err(error) => Err(fault(error.to_string())),
+                Err(error) => Err(fault(error.to_string().replacen("Pl/Proxy: ", "", 1))),
             }
         })?;
         let strings = queries.partitions.run(&argument, false, 1, |cells| {

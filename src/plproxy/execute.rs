@@ -17,6 +17,7 @@ use crate::error::Failure;
 use crate::pg::wait::{self, Wake};
 use crate::wire::{Params, Reply, Request, Ticket, WireError};
 use pgrx::pg_sys::Oid;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -51,8 +52,22 @@ struct Run {
     /// The rest of the answer, once it is complete.
     reply: Option<Reply>,
     started: Instant,
+    /// The last reading gave rows, so there may be more that no socket tells of (a TLS record is read as a whole).
+    more: Cell<bool>,
     /// It has been sent a second time.
     again: bool,
+}
+
+impl Run {
+    /// Reads what has come. A failure is told by the ticket.
+    fn read(&self) {
+        let session = self.link.session();
+        let buffered = || self.ticket.as_ref().map_or(0, |ticket| session.buffered(ticket));
+        let before = buffered();
+        let _ = session.pump();
+        let pending = self.ticket.as_ref().is_some_and(|ticket| !session.is_complete(ticket));
+        self.more.set(pending && buffered() > before);
+    }
 }
 
 /// Runs `tasks` and gives their rows to `output`.
@@ -125,6 +140,7 @@ impl Call<'_> {
                 columns: 0,
                 reply: None,
                 started: Instant::now(),
+                more: Cell::new(false),
                 again: false,
             });
             if let Some(run) = runs.last_mut() {
@@ -278,22 +294,34 @@ impl Call<'_> {
                     .is_some_and(|ticket| run.link.session().buffered(ticket) >= HELD_BACK)
         };
         let mut wants = Vec::with_capacity(runs.len());
+        let mut owners = Vec::with_capacity(runs.len());
         for (index, run) in runs.iter().enumerate() {
             if !held(index, run) && (steady || pending(run)) {
                 let want = run.link.session().want();
                 if wants.iter().all(|other: &wait::Want| other.serial != want.serial) {
                     wants.push(want);
+                    owners.push(index);
                 }
             }
         }
         let timeout = self.cluster.config.query_timeout;
         let oldest = runs.iter().filter(|run| pending(run)).min_by_key(|run| run.started);
         let deadline = timeout.and_then(|timeout| oldest.map(|run| run.started + timeout));
-        let wake = wait::wait(&wants, deadline);
-        for (index, run) in runs.iter().enumerate() {
-            if pending(run) && !held(index, run) {
-                // A failure is told by the ticket.
-                let _ = run.link.session().pump();
+        let mut wake = Wake::Event;
+        let mut ready: Vec<usize> = Vec::with_capacity(owners.len());
+        let more = |&index: &usize| runs[index].more.get() && !held(index, &runs[index]);
+        ready.extend((0..runs.len()).filter(more));
+        if !ready.is_empty() {
+            pgrx::check_for_interrupts!();
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                wake = Wake::Deadline;
+            }
+        } else {
+            wake = wait::wait_all(&wants, deadline, |socket| ready.push(owners[socket]));
+        }
+        for index in ready {
+            if let Some(run) = runs.get(index).filter(|run| !held(index, run)) {
+                run.read();
             }
         }
         let late = |run: &&Run| {

@@ -78,8 +78,8 @@ impl Report for Fault {
             Fault::RowCount(0) => "P0002",
             Fault::RowCount(_) => "P0003",
             Fault::Cluster(_) => "55000",
-            Fault::QueryTimeout { .. } => "57014",
-            Fault::Connection { .. } => "08006",
+            // Not query_canceled: a caller's WHEN OTHERS is to see it.
+            Fault::QueryTimeout { .. } | Fault::Connection { .. } => "08006",
         };
         SqlState::parse(code).unwrap_or(SqlState::INTERNAL_ERROR)
     }

@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 /// How much one `read` takes at most before the caller gets a chance to look at interrupts.
-const READ_BUDGET: usize = 64;
+const READ_BUDGET: usize = 8;
 const MAX_NOTICES: usize = 64;
 
 /// Where a reply is put together; shared with the ticket.

@@ -226,7 +226,10 @@ impl Session {
     /// True when the connection is broken or the socket has been closed by the server (a nonblocking look).
     pub fn is_dead(&self) -> bool {
         let mut engine = self.0.engine.borrow_mut();
-        engine.pump().is_err() || engine.link.socket().is_closed()
+        // An idle connection has nothing to read, and then one look is enough.
+        engine.dead.is_some()
+            || (!engine.link.socket().is_silent()
+                && (engine.pump().is_err() || engine.link.socket().is_closed()))
     }
 
     /// Forgets all prepared statements of this connection (after DISCARD or DEALLOCATE; not needed after a

@@ -71,6 +71,13 @@ impl Socket {
         }
     }
 
+    /// Whether there is nothing to read, and the connection is open.
+    pub(super) fn is_silent(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let nothing = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        self.inner.peek(&mut byte).is_err_and(|error| nothing(&error))
+    }
+
     /// Whether the peer has closed the connection; takes nothing out of the socket.
     pub(super) fn is_closed(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
