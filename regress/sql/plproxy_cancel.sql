@@ -4,7 +4,7 @@
 CREATE FUNCTION pids() RETURNS SETOF int LANGUAGE plproxy AS $$ CLUSTER 'c'; RUN ON ALL; SELECT pg_backend_pid(); $$;
 CREATE FUNCTION nap(s float8) RETURNS SETOF text LANGUAGE plproxy AS $$ CLUSTER 'c'; RUN ON ALL; SELECT pg_sleep(s)::text; $$;
 CREATE FUNCTION napping() RETURNS SETOF int8 LANGUAGE plproxy AS $$ CLUSTER 'c'; RUN ON ALL;
-  SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query ~ 'pg_sleep' AND pid <> pg_backend_pid(); $$;
+  SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'; $$;
 CREATE TABLE before AS SELECT pids() AS pid;
 SELECT clock_timestamp() AS t0 \gset
 SET statement_timeout = '500ms';
@@ -39,5 +39,5 @@ CREATE SERVER half FOREIGN DATA WRAPPER plproxy OPTIONS (p0 :'p0', p1 'host=127.
 CREATE USER MAPPING FOR PUBLIC SERVER half;
 CREATE FUNCTION anyone() RETURNS text LANGUAGE plproxy AS $$ CLUSTER 'half'; RUN ON ANY; SELECT current_database()::text; $$;
 SELECT anyone() AS db, count(*) > 0 AS "called" FROM generate_series(1, 60) GROUP BY 1 ORDER BY 1;
-ALTER SERVER half OPTIONS (SET p0 'host=127.0.0.1 port=1 dbname=gone user=x', DROP p2, DROP p3);
+ALTER SERVER half OPTIONS (SET p0 'host=127.0.0.1 port=1 user=postgres', DROP p2, DROP p3);
 SELECT anyone();

@@ -1,6 +1,8 @@
 -- CONNECT: one partition, by connection string.
 \i common/plproxy.sql
+\set ECHO none
 SELECT format('CREATE FUNCTION direct() RETURNS text LANGUAGE plproxy AS $$ CONNECT %L; SELECT current_database()::text; $$', :'p2') \gexec
+\set ECHO all
 SELECT direct();
 CREATE FUNCTION by_arg(dsn text) RETURNS text LANGUAGE plproxy AS $$ CONNECT dsn; SELECT current_database()::text; $$;
 SELECT by_arg(:'p0'), by_arg(:'p3'), by_arg(:'p0');

@@ -55,7 +55,7 @@ SELECT on_all($q$CREATE FUNCTION public.one_fails() RETURNS int LANGUAGE plpgsql
 CREATE FUNCTION one_fails() RETURNS SETOF int LANGUAGE plproxy AS $$ CLUSTER 'c'; RUN ON ALL; $$;
 CREATE FUNCTION pids() RETURNS SETOF int LANGUAGE plproxy AS $$ CLUSTER 'c'; RUN ON ALL; SELECT pg_backend_pid(); $$;
 CREATE FUNCTION still_running() RETURNS SETOF int8 LANGUAGE plproxy AS $$ CLUSTER 'c'; RUN ON ALL;
-  SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query ~ 'one_fails' AND pid <> pg_backend_pid(); $$;
+  SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'; $$;
 CREATE TABLE before AS SELECT pids() AS pid;
 SELECT clock_timestamp() AS t0 \gset
 SELECT one_fails();

@@ -9,11 +9,11 @@ SELECT sum(n) FROM dy('select 2::int8') AS t(n int8);
 SELECT * FROM dy('select null::int') AS t(n int);
 SELECT * FROM dy('select 1 where false') AS t(n int);
 SELECT count(*) FROM dy(NULL) AS t(n int);
-SELECT expect_error($$SELECT * FROM dy('select 1') AS t(n text)$$);
 SELECT dy('select 1');
 SELECT (dy('select 1')).x;
 CREATE FUNCTION one_dy(sql text) RETURNS record LANGUAGE plproxy AS $$ CLUSTER 'c'; RUN ON 1; TARGET public.dy; $$;
 SELECT * FROM one_dy('select 1, 2.50') AS t(a int, b numeric);
+SELECT expect_error($$SELECT * FROM one_dy('select 1') AS t(n text)$$);
 SELECT one_dy('select 1');
 SELECT * FROM one_dy('select 1 where false') AS t(a int);
 -- Names that need quotes, types of other schemas.
