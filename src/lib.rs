@@ -47,4 +47,5 @@ pgrx::pg_module_magic!(name, version);
 pub extern "C-unwind" fn _PG_init() {
     settings::init();
     txn::init();
+    plan::sharded::init();
 }

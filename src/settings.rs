@@ -6,6 +6,8 @@ use std::ffi::CString;
 /// `shard_fdw.application_name`.
 static APPLICATION_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
+/// `shard_fdw.enable_sharded_scan`.
+static ENABLE_SHARDED_SCAN: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.two_phase_commit`.
 static TWO_PHASE_COMMIT: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.resolver_role`.
@@ -24,6 +26,14 @@ pub fn init() {
         &APPLICATION_NAME,
         GucContext::Userset,
         GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"shard_fdw.enable_sharded_scan",
+        c"Plans a parent whose children are placements as one foreign table.",
+        c"Without it, every child is planned by itself.",
+        &ENABLE_SHARDED_SCAN,
+        GucContext::Userset,
+        GucFlags::EXPLAIN,
     );
     GucRegistry::define_bool_guc(
         c"shard_fdw.two_phase_commit",
@@ -90,4 +100,9 @@ pub fn resolver_interval() -> Option<u64> {
 /// `shard_fdw.debug_fault`.
 pub fn debug_fault() -> Option<CString> {
     DEBUG_FAULT.get()
+}
+
+/// Whether sharded parents are planned as one foreign table (`shard_fdw.enable_sharded_scan`).
+pub fn enable_sharded_scan() -> bool {
+    ENABLE_SHARDED_SCAN.get()
 }

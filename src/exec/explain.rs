@@ -22,6 +22,9 @@ pub unsafe fn scan(
         if let Some(description) = &plan.description {
             out.text(c"Relations", description);
         }
+        if plan.of_placements > 0 {
+            out.text(c"Shards", &shards(&plan)?);
+        }
         if out.verbose() {
             if let Some(placement) = plan.placements.first() {
                 out.text(c"Remote SQL", &plan.sql(placement)?);
@@ -32,6 +35,32 @@ pub unsafe fn scan(
         }
         Ok(())
     }
+}
+
+/// Most servers that are named.
+const MOST_NAMES: usize = 8;
+
+/// `1 of 4 (db2)`, or how they are chosen at execution.
+fn shards(plan: &ScanPlan) -> Result<String, Failure> {
+    let chosen = plan.placements.len();
+    let mut text = format!("{chosen} of {}", plan.of_placements);
+    if chosen <= MOST_NAMES {
+        let names = plan
+            .placements
+            .iter()
+            .map(|placement| Ok(load::server(placement.server)?.name.clone()))
+            .collect::<Result<Vec<String>, Failure>>()?;
+        text.push_str(&format!(" ({})", names.join(", ")));
+    }
+    if let Some(routing) = &plan.routing {
+        // SAFETY: EXPLAIN runs inside a transaction that holds locks on the statement's relations.
+        let table = unsafe { crate::shard::sharded(routing.parent)? };
+        match table.and_then(|table| table.expression()) {
+            Some(expression) => text.push_str(&format!(", by {expression}")),
+            None => text.push_str(", by the values of parameters"),
+        }
+    }
+    Ok(text)
 }
 
 /// ExplainForeignModify.

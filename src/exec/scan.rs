@@ -8,7 +8,8 @@ use super::params::ParamEncoder;
 use super::rows::{Fit, LocalColumn, RowDecoder};
 use super::stream::{Next, Stream};
 use super::tuple::Filler;
-use crate::error::Failure;
+use crate::error::{Failure, SqlState};
+use crate::pg::relation::Relation;
 use crate::pg::{catalog, compat, expr, memory, node};
 use crate::plan::private::ScanPlan;
 use crate::txn::{self, Participant};
@@ -40,6 +41,8 @@ struct Lane {
     sql: Rc<str>,
     decoder: RowDecoder,
     encoder: ParamEncoder,
+    /// Whether this start of the scan needs the placement.
+    active: bool,
     /// As sent last.
     params: Params,
     stream: Option<Stream>,
@@ -143,7 +146,9 @@ impl ScanState {
         let alone = self.lanes.len() == 1;
         loop {
             let lane = &mut self.lanes[index];
-            let Some(stream) = &mut lane.stream else { return Ok(Step::End) };
+            let Some(stream) = lane.stream.as_mut().filter(|_| lane.active) else {
+                return Ok(Step::End);
+            };
             match stream.next_row() {
                 Next::Row(row) => return Ok(Step::Row(row)),
                 Next::End => return Ok(Step::End),
@@ -193,7 +198,12 @@ impl ScanState {
         }
         // SAFETY: the node's expression context is set up.
         unsafe { self.params.evaluate((*node).ss.ps.ps_ExprContext) };
+        // SAFETY: the values were evaluated just now.
+        unsafe { self.route()? };
         for index in 0..self.lanes.len() {
+            if !self.lanes[index].active {
+                continue;
+            }
             let participant = txn::enlist(self.lanes[index].server, self.user)?;
             let (fetch, locking, keep) = (self.plan.fetch_size, self.plan.locking, self.keep);
             if locking {
@@ -210,7 +220,8 @@ impl ScanState {
                 ));
             }
             lane.params = Params::default();
-            for (i, &(value, null)) in self.params.values().iter().enumerate() {
+            let count = self.plan.params as usize;
+            for (i, &(value, null)) in self.params.values().iter().take(count).enumerate() {
                 // SAFETY: the value is of the type the encoder was made for.
                 unsafe { lane.encoder.encode(i, value, null, &mut lane.params)? };
             }
@@ -226,8 +237,28 @@ impl ScanState {
         Ok(())
     }
 
+    /// Chooses the placements that this start of the scan needs.
+    ///
+    /// # Safety
+    /// The parameters have just been evaluated.
+    unsafe fn route(&mut self) -> Result<(), Failure> {
+        for &parent in &self.plan.parents {
+            refuse_own_rows(parent)?;
+        }
+        let Some(routing) = &self.plan.routing else { return Ok(()) };
+        // SAFETY: as the caller vouches.
+        let selected = unsafe { routing.select(self.params.values())? };
+        for (lane, placement) in self.lanes.iter_mut().zip(&self.plan.placements) {
+            lane.active = selected
+                .as_ref()
+                .is_none_or(|tables| placement.tables.iter().any(|table| tables.contains(table)));
+        }
+        Ok(())
+    }
+
     fn open_lanes(&mut self) -> Result<(), Failure> {
-        let types = self.params.types();
+        let mut types = self.params.types();
+        types.truncate(self.plan.params as usize);
         for placement in &self.plan.placements {
             let sql = self.plan.sql(placement)?;
             self.lanes.push(Lane {
@@ -235,6 +266,7 @@ impl ScanState {
                 sql: sql.into(),
                 decoder: RowDecoder::new(self.columns.clone(), self.relation.clone())?,
                 encoder: ParamEncoder::declared(&types)?,
+                active: true,
                 params: Params::default(),
                 stream: None,
             });
@@ -311,6 +343,28 @@ pub unsafe fn begin(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> 
         (*node).fdw_state = memory::give(context, state).cast();
     }
     Ok(())
+}
+
+/// A sharded table that is no partitioned table was planned as holding no rows itself. If it does by now, the plan's
+/// answer would lack them.
+fn refuse_own_rows(parent: Oid) -> Result<(), Failure> {
+    let relation = Relation::open(parent, pg_sys::NoLock as i32);
+    // SAFETY: the executor holds a lock on the statement's relations; a partitioned table has no storage.
+    unsafe {
+        if (*(*relation.raw()).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE
+            || compat::relation_blocks(relation.raw()) == 0
+        {
+            return Ok(());
+        }
+        // The next execution plans anew, and then reads the rows.
+        pg_sys::ResetPlanCache();
+    }
+    let name = catalog::relation_name(parent).unwrap_or_default();
+    Err(Failure::new(
+        SqlState::SERIALIZATION_FAILURE,
+        format!("sharded table \"{name}\" holds rows of its own since the statement was planned"),
+    )
+    .with_hint("Run the statement again; move the rows to a shard, or TRUNCATE ONLY the table."))
 }
 
 /// A whole row that row locks ask for is of type RECORD in the plan; what comes is the row type of its table.

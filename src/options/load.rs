@@ -105,6 +105,16 @@ impl ForeignTable {
         self.columns.len()
     }
 
+    /// The same table under another local OID: it stands for a parent whose columns have the same numbers.
+    pub fn standing_for(&self, relid: Oid) -> ForeignTable {
+        ForeignTable { relid, ..self.clone() }
+    }
+
+    /// Whether the other table has the same remote column names, number by number.
+    pub fn has_columns_of(&self, other: &ForeignTable) -> bool {
+        self.columns == other.columns
+    }
+
     /// `schema.table` as SQL, quoted where needed.
     pub fn remote_name(&self) -> String {
         self.remote_name.clone()

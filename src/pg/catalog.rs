@@ -216,6 +216,17 @@ pub fn foreign_table(relid: pg_sys::Oid) -> Result<TableRow, Failure> {
     })
 }
 
+/// Whether the foreign table is one of this wrapper's (or of another wrapper made with our handler).
+pub fn is_ours(relid: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups; the palloc'd structs are read and left to the memory context.
+    unsafe {
+        let server = pg_sys::GetForeignServer(pg_sys::GetForeignServerIdByRelId(relid));
+        let wrapper = pg_sys::GetForeignDataWrapper((*server).fdwid);
+        let handler = pg_sys::get_func_name((*wrapper).fdwhandler);
+        !handler.is_null() && text::from_server(handler) == "shard_fdw_handler"
+    }
+}
+
 fn column(relid: pg_sys::Oid, number: i16) -> Result<ColumnRow, Failure> {
     let tuple = Tuple::find(Cache::ATTNUM, &[relid.into(), number.into()])
         .ok_or_else(|| missing(&format!("attribute {number} of relation"), relid))?;

@@ -406,3 +406,25 @@ pub fn is_old_or_new(var: &pg_sys::Var) -> bool {
         var.varreturningtype != pg_sys::VarReturningType::VAR_RETURNING_DEFAULT
     }
 }
+
+/// Blocks of a relation's main fork, by the size of its file.
+///
+/// # Safety
+/// `relation` is open and has storage.
+pub unsafe fn relation_blocks(relation: pg_sys::Relation) -> u32 {
+    // SAFETY: as the caller vouches.
+    unsafe { pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM) }
+}
+
+/// Drops what the planner believes of NOT NULL columns of `rel` (from 17 on it keeps a list).
+///
+/// # Safety
+/// `rel` is a relation being planned.
+pub unsafe fn forget_not_null(rel: *mut pg_sys::RelOptInfo) {
+    // SAFETY: NULL is the empty set.
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    unsafe {
+        (*rel).notnullattnums = std::ptr::null_mut();
+    }
+    let _ = rel;
+}

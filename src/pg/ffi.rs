@@ -73,6 +73,43 @@ pub fn stop_process() {
     unsafe { raise(SIGSTOP) };
 }
 
+/// The OIDs of the direct children of a relation, each locked (catalog/pg_inherits.h).
+///
+/// # Safety
+/// `parent` is locked.
+pub unsafe fn find_inheritance_children(
+    parent: pg_sys::Oid,
+    lock: pg_sys::LOCKMODE,
+) -> *mut pg_sys::List {
+    mod bare {
+        use pgrx::pg_sys;
+        // SAFETY: the signature of catalog/pg_inherits.h, the same in PostgreSQL 15 to 18.
+        unsafe extern "C-unwind" {
+            pub fn find_inheritance_children(
+                parent: pg_sys::Oid,
+                lock: pg_sys::LOCKMODE,
+            ) -> *mut pg_sys::List;
+        }
+    }
+    // SAFETY: the closure owns nothing; the caller vouches for the arguments.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| bare::find_inheritance_children(parent, lock)) }
+}
+
+/// Whether the relation has, or once had, children (catalog/pg_inherits.h).
+///
+/// # Safety
+/// Inside a transaction.
+pub unsafe fn has_subclass(relation: pg_sys::Oid) -> bool {
+    mod bare {
+        // SAFETY: the signature of catalog/pg_inherits.h, the same in PostgreSQL 15 to 18.
+        unsafe extern "C-unwind" {
+            pub fn has_subclass(relation: pgrx::pg_sys::Oid) -> bool;
+        }
+    }
+    // SAFETY: the closure owns nothing.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| bare::has_subclass(relation)) }
+}
+
 /// The columns that an UPDATE of `rel` sets, generated ones included (optimizer/inherit.h).
 ///
 /// # Safety

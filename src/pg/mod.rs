@@ -8,6 +8,7 @@
 //! - A `Drop` never calls a PostgreSQL function that can raise: during unwinding that would abort the backend.
 //! - All differences between PostgreSQL versions are in [`compat`].
 
+pub mod array;
 pub mod attempt;
 pub mod catalog;
 pub mod compat;
@@ -16,6 +17,7 @@ pub mod expr;
 pub mod fd;
 pub mod ffi;
 pub mod guard;
+pub mod hooks;
 pub mod invalidate;
 pub mod lock;
 pub mod memory;

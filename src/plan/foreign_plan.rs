@@ -2,6 +2,7 @@
 
 use super::private::ScanPlan;
 use super::relinfo::RelInfo;
+use super::routing::Routing;
 use super::upper::{self, Finish};
 use super::{epq, paths};
 use crate::deparse::{
@@ -32,29 +33,23 @@ pub unsafe fn foreign_plan(
         let finish = Finish::of(path);
         let order_by = order_by(root, rel, info, path, finish)?;
         let limit = limit(root, finish);
-        if node::is_simple_rel(&*rel) {
-            base_plan(root, rel, info, targets, clauses, outer, order_by, limit)
+        if !node::is_simple_rel(&*rel) {
+            return upper_plan(root, rel, info, targets, outer, order_by, limit);
+        }
+        let (remote, local) = split(info, clauses);
+        if info.sharded.is_some() {
+            sharded_plan(root, rel, info, targets, remote, local, order_by, limit)
         } else {
-            upper_plan(root, rel, info, targets, outer, order_by, limit)
+            base_plan(root, rel, info, targets, remote, local, outer, order_by, limit)
         }
     }
 }
 
-/// A scan of one table, whose rows have the table's columns.
-#[allow(clippy::too_many_arguments)]
-unsafe fn base_plan(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    info: &RelInfo,
-    targets: *mut pg_sys::List,
-    clauses: *mut pg_sys::List,
-    outer: *mut pg_sys::Plan,
-    order_by: Vec<SortKey>,
-    limit: Limit,
-) -> Result<*mut pg_sys::ForeignScan, Failure> {
-    // SAFETY: as in `foreign_plan`.
+/// The conditions of a base relation's scan: those the shard evaluates, and those evaluated here.
+unsafe fn split(info: &RelInfo, clauses: *mut pg_sys::List) -> (Exprs, Exprs) {
+    // SAFETY: the planner's list of RestrictInfos.
     unsafe {
-        let (mut remote, mut local): (Vec<*mut pg_sys::Expr>, Vec<_>) = (Vec::new(), Vec::new());
+        let (mut remote, mut local) = (Vec::new(), Vec::new());
         for clause in node::list::<pg_sys::RestrictInfo>(clauses) {
             // Pseudoconstants are gating quals of a Result node above us.
             if (*clause).pseudoconstant {
@@ -67,6 +62,101 @@ unsafe fn base_plan(
                     && deparse::foreign_expr(&info.scope, expr).is_ok());
             if ships { remote.push(expr) } else { local.push(expr) }
         }
+        (remote, local)
+    }
+}
+
+type Exprs = Vec<*mut pg_sys::Expr>;
+
+/// A scan of a sharded table: the parent's relation is no foreign table, so the rows are described by
+/// `fdw_scan_tlist`, as a join's are.
+#[allow(clippy::too_many_arguments)]
+unsafe fn sharded_plan(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    targets: *mut pg_sys::List,
+    remote: Exprs,
+    local: Exprs,
+    order_by: Vec<SortKey>,
+    limit: Limit,
+) -> Result<*mut pg_sys::ForeignScan, Failure> {
+    // SAFETY: as in `foreign_plan`.
+    unsafe {
+        let rti = (*rel).relid;
+        let targets = needed_targets(rel, targets);
+        let scan_tlist = scan_tlist((*(*rel).reltarget).exprs, &local);
+        let mut query = Select::new(Target::from_tlist(scan_tlist), info.from.clone());
+        query.conditions = remote.clone();
+        query.order_by = order_by;
+        query.limit = limit;
+        let statement = info.statement(&query, Params::Numbered)?;
+        let mut exprs = statement.params;
+        let params = exprs.len() as u32;
+        let mut routing = None;
+        if let Some(table) = info.sharded.as_ref().filter(|_| info.placements.len() > 1) {
+            let clauses: Exprs = remote.iter().chain(&local).copied().collect();
+            routing = Routing::plan(table, rti, &clauses, &mut exprs);
+        }
+        let plan = ScanPlan {
+            template: statement.template,
+            retrieved: statement.retrieved,
+            description: Some(info.named(root, rel)),
+            routing,
+            params,
+            ..info.scan_plan(&[rti])
+        };
+        Ok(pg_sys::make_foreignscan(
+            targets,
+            node::make_list(local),
+            0,
+            node::make_list(exprs),
+            plan.to_list(),
+            scan_tlist,
+            ptr::null_mut(),
+            ptr::null_mut(),
+        ))
+    }
+}
+
+/// The planner likes a scan to give out all columns of its table, which costs nothing where a tuple has them anyway.
+/// Here each column would travel: only those are kept that something above needs.
+unsafe fn needed_targets(
+    rel: *mut pg_sys::RelOptInfo,
+    targets: *mut pg_sys::List,
+) -> *mut pg_sys::List {
+    // SAFETY: a target list made for this plan alone.
+    unsafe {
+        let needed = node::list_vec::<pg_sys::Node>((*(*rel).reltarget).exprs);
+        let mut kept = Vec::new();
+        for entry in node::list_vec::<pg_sys::TargetEntry>(targets) {
+            let expr = (*entry).expr;
+            if node::cast::<pg_sys::Var, _>(expr).is_none()
+                || needed.iter().any(|&own| pg_sys::equal(own.cast(), expr.cast()))
+            {
+                kept.push(entry);
+                (*entry).resno = kept.len() as i16;
+            }
+        }
+        node::make_list(kept)
+    }
+}
+
+/// A scan of one table, whose rows have the table's columns.
+#[allow(clippy::too_many_arguments)]
+unsafe fn base_plan(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    targets: *mut pg_sys::List,
+    remote: Exprs,
+    local: Exprs,
+    outer: *mut pg_sys::Plan,
+    order_by: Vec<SortKey>,
+    limit: Limit,
+) -> Result<*mut pg_sys::ForeignScan, Failure> {
+    // SAFETY: as in `foreign_plan`.
+    unsafe {
         let rti = (*rel).relid;
         let mut query = info.base_query(rti, remote.clone());
         query.order_by = order_by;
@@ -78,6 +168,7 @@ unsafe fn base_plan(
             retrieved: statement.retrieved,
             locking: !query.locking.is_empty(),
             description: None,
+            params: statement.params.len() as u32,
             ..info.scan_plan(&[rti])
         };
         Ok(pg_sys::make_foreignscan(
@@ -106,13 +197,14 @@ unsafe fn upper_plan(
     // SAFETY: as in `foreign_plan`.
     unsafe {
         let tables = info.from.tables();
-        let mut local = node::make_list(info.local_conds.iter().map(|&clause| (*clause).clause));
+        let conds: Exprs = info.local_conds.iter().map(|&clause| (*clause).clause).collect();
+        let mut local = node::make_list(conds.iter().copied());
         let (scan_tlist, group_by, having) = match &info.upper {
             Some(upper) => {
                 local = node::make_list(upper.local_having.iter().copied());
                 (upper.tlist, upper.group_by.clone(), upper.having.clone())
             }
-            None => (join_tlist(rel, info), GroupBy::Nothing, Vec::new()),
+            None => (scan_tlist((*(*rel).reltarget).exprs, &conds), GroupBy::Nothing, Vec::new()),
         };
         let mut query = Select::new(Target::from_tlist(scan_tlist), info.from.clone());
         query.conditions = info.remote_conds.iter().map(|&clause| (*clause).clause).collect();
@@ -130,6 +222,7 @@ unsafe fn upper_plan(
             retrieved: statement.retrieved,
             locking: !query.locking.is_empty(),
             description: Some(info.description.clone()),
+            params: statement.params.len() as u32,
             ..info.scan_plan(&tables)
         };
         Ok(pg_sys::make_foreignscan(
@@ -145,15 +238,16 @@ unsafe fn upper_plan(
     }
 }
 
-/// The columns that a join has to give out: those of its target list and of conditions evaluated here.
-unsafe fn join_tlist(rel: *mut pg_sys::RelOptInfo, info: &RelInfo) -> *mut pg_sys::List {
+/// The columns that a scan without a table of its own has to give out: those of its target list and of conditions
+/// evaluated here.
+unsafe fn scan_tlist(targets: *mut pg_sys::List, local: &[*mut pg_sys::Expr]) -> *mut pg_sys::List {
     let flags = pg_sys::PVC_RECURSE_PLACEHOLDERS as i32;
     // SAFETY: planner data.
     unsafe {
-        let vars = pg_sys::pull_var_clause((*(*rel).reltarget).exprs.cast(), flags);
+        let vars = pg_sys::pull_var_clause(targets.cast(), flags);
         let mut tlist = pg_sys::add_to_flat_tlist(ptr::null_mut(), vars);
-        for &clause in &info.local_conds {
-            let vars = pg_sys::pull_var_clause((*clause).clause.cast(), flags);
+        for &clause in local {
+            let vars = pg_sys::pull_var_clause(clause.cast(), flags);
             tlist = pg_sys::add_to_flat_tlist(tlist, vars);
         }
         tlist

@@ -9,5 +9,7 @@ mod paths;
 pub mod private;
 mod prune;
 mod relinfo;
+pub mod routing;
 pub mod scan;
+pub mod sharded;
 pub mod upper;

@@ -75,7 +75,9 @@ unsafe fn add_all(
         };
         add(estimate.startup, estimate.total, ptr::null_mut(), outer);
         let wanted = (*root).query_pathkeys;
-        if !wanted.is_null() && sort_keys(rel, info, wanted).is_some() {
+        // Streams of several placements are not merged by an order.
+        if info.placements.len() == 1 && !wanted.is_null() && sort_keys(rel, info, wanted).is_some()
+        {
             let mut outer = outer;
             if !outer.is_null() && !pg_sys::pathkeys_contained_in(wanted, (*outer).pathkeys) {
                 outer = pg_sys::create_sort_path(root, rel, outer, wanted, -1.0).cast();

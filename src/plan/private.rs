@@ -3,6 +3,7 @@
 //! This is the only channel from `plan` to `exec`. Each struct has one `to_list`/`from_list` pair; the list's
 //! layout is known to nobody else.
 
+use super::routing::Routing;
 use crate::deparse::Template;
 use crate::error::Failure;
 use crate::options::load::{self, ForeignTable};
@@ -38,6 +39,14 @@ pub struct ScanPlan {
     pub description: Option<String>,
     /// Why conditions were not sent, for EXPLAIN VERBOSE's `Not shipped:`.
     pub not_shipped: Vec<String>,
+    /// Sharded tables in it, whose own heaps must be empty.
+    pub parents: Vec<Oid>,
+    /// How many placements there would be without pruning; 0 for plain foreign tables.
+    pub of_placements: u32,
+    /// How placements are chosen at execution.
+    pub routing: Option<Routing>,
+    /// How many of `fdw_exprs` are parameters of the statement; further ones are routing's.
+    pub params: u32,
 }
 
 impl ScanPlan {
@@ -63,6 +72,10 @@ impl ScanPlan {
             out.integer(i32::from(self.locking));
             out.strings(self.description.iter());
             out.strings(self.not_shipped.iter());
+            out.oids(self.parents.iter().copied());
+            out.integer(self.of_placements as i32);
+            Routing::write(self.routing.as_ref(), &mut out);
+            out.integer(self.params as i32);
             out.finish()
         }
     }
@@ -107,6 +120,10 @@ impl ScanPlan {
                 locking: list.integer()? != 0,
                 description: list.strings()?.into_iter().next(),
                 not_shipped: list.strings()?,
+                parents: list.oids()?,
+                of_placements: list.integer()? as u32,
+                routing: Routing::read(&mut list)?,
+                params: list.integer()? as u32,
             })
         }
     }

@@ -8,16 +8,16 @@
 //! children only; our rule applies to every foreign table: leaving out a remote query pays more than leaving out a
 //! local scan.
 
+use super::private::Placement;
 use crate::error::Failure;
 use crate::pg::memory;
 use crate::pg::node::list;
-use crate::shard::{self, Origin, Rule, Verdict};
+use crate::shard::{self, Origin, Rule, ShardedTable, Verdict};
 use pgrx::pg_sys;
 use pgrx::pg_sys::ConstraintExclusionType as Exclusion;
 use std::rc::Rc;
 
-/// Whether some row of the foreign table `rel` can satisfy the query's restrictions on it, and if so, why it is
-/// not left out.
+/// Whether rows of the foreign table `rel` can satisfy the query's restrictions on it, with the reason.
 ///
 /// # Safety
 /// To be called from GetForeignRelSize with its arguments.
@@ -37,6 +37,36 @@ pub unsafe fn verdict(
             return Ok(Verdict::Refuted);
         }
         Ok(verdict)
+    }
+}
+
+/// The placements of a sharded table that can hold rows which the query's restrictions on `rel` let through.
+///
+/// # Safety
+/// As for [`verdict`]; `rel` is the sharded table's relation in this query.
+pub unsafe fn placements(
+    rel: *mut pg_sys::RelOptInfo,
+    table: &ShardedTable,
+) -> Result<Vec<Placement>, Failure> {
+    // SAFETY: as in `by_values`.
+    unsafe {
+        let context = memory::create_child(pg_sys::CurrentMemoryContext, c"shard_fdw pruning");
+        let selected = {
+            let _guard = memory::ContextGuard::switch_to(context);
+            let pins = shard::read_clauses(
+                list((*rel).baserestrictinfo)
+                    .map(|info: *mut pg_sys::RestrictInfo| (*info).clause.cast()),
+                (*rel).relid,
+                &|attno| table.uses(attno),
+            );
+            table.select(&pins, is_honoured)
+        };
+        pg_sys::MemoryContextDelete(context);
+        Ok(selected?
+            .into_iter()
+            .map(|index| &table.members[index])
+            .map(|member| Placement { server: member.server, tables: vec![member.relid] })
+            .collect())
     }
 }
 
@@ -60,7 +90,8 @@ unsafe fn by_values(rule: &Rc<Rule>, rel: *mut pg_sys::RelOptInfo) -> Result<Ver
     }
 }
 
-fn is_honoured(origin: Origin) -> bool {
+/// Whether the settings allow to leave placements out by conditions of this origin.
+pub fn is_honoured(origin: Origin) -> bool {
     // SAFETY: reads settings of this backend.
     unsafe {
         match origin {

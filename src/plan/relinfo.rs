@@ -8,6 +8,7 @@ use crate::deparse::{
 use crate::error::Failure;
 use crate::options::load::Server;
 use crate::pg::{catalog, memory, node, text};
+use crate::shard::ShardedTable;
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
 use std::rc::Rc;
@@ -24,6 +25,12 @@ pub struct RelInfo {
     pub user: Oid,
     /// Where its rows are.
     pub placements: Vec<Placement>,
+    /// Sharded tables in it.
+    pub parents: Vec<Oid>,
+    /// How many placements there would be without pruning; 0 for plain foreign tables.
+    pub of_placements: u32,
+    /// The sharded table that a base relation is.
+    pub sharded: Option<Rc<ShardedTable>>,
     /// Conditions the shards evaluate, as RestrictInfos.
     pub remote_conds: Vec<*mut pg_sys::RestrictInfo>,
     /// Conditions evaluated here, as RestrictInfos.
@@ -138,6 +145,8 @@ impl RelInfo {
             placements: self.placements.clone(),
             fetch_size: self.fetch_size.unwrap_or(0),
             not_shipped: self.not_shipped.clone(),
+            parents: self.parents.clone(),
+            of_placements: self.of_placements,
             ..ScanPlan::default()
         }
     }
@@ -149,6 +158,9 @@ impl RelInfo {
             from: self.from.clone(),
             server: Rc::clone(&self.server),
             placements: self.placements.clone(),
+            parents: self.parents.clone(),
+            of_placements: self.of_placements,
+            sharded: None,
             remote_conds: self.remote_conds.clone(),
             local_conds: Vec::new(),
             not_shipped: Vec::new(),

@@ -1,9 +1,9 @@
 //! Planning of scans of one foreign table: size, paths, plan.
 
 use super::private::Placement;
-use super::prune;
 use super::relinfo::RelInfo;
 use super::{cost, paths};
+use super::{prune, sharded};
 use crate::deparse::{self, From, Scope};
 use crate::error::Failure;
 use crate::options::load;
@@ -24,13 +24,29 @@ pub unsafe fn rel_size(
 ) -> Result<(), Failure> {
     // SAFETY: as the caller vouches.
     unsafe {
-        let table = load::foreign_table(relid)?;
         let rti = (*rel).relid;
+        let entry = *(*root).simple_rte_array.add(rti as usize);
+        let sharded = sharded::virtual_table(entry)?;
+        if let Some(table) = &sharded {
+            sharded::depend_on_placements(root, table);
+        }
+        let table = match &sharded {
+            Some(sharded) => Rc::clone(&sharded.table),
+            None => load::foreign_table(relid)?,
+        };
+        let placements = match &sharded {
+            Some(sharded) => prune::placements(rel, sharded)?,
+            None if prune::verdict(root, rel)? == Verdict::Refuted => Vec::new(),
+            None => vec![Placement { server: table.server.oid, tables: vec![relid] }],
+        };
         let scope = Scope::new(root, [(rti, Rc::clone(&table))]);
         let mut info = RelInfo {
             server: Rc::clone(&table.server),
             user: compat::planning_user(root, rel),
-            placements: vec![Placement { server: table.server.oid, tables: vec![relid] }],
+            placements,
+            parents: sharded.iter().map(|table| table.parent).collect(),
+            of_placements: sharded.as_ref().map_or(0, |table| table.members.len() as u32),
+            sharded,
             remote_conds: Vec::new(),
             local_conds: Vec::new(),
             not_shipped: Vec::new(),
@@ -46,7 +62,7 @@ pub unsafe fn rel_size(
             description: String::new(),
             upper: None,
         };
-        if prune::verdict(root, rel)? == Verdict::Refuted {
+        if info.placements.is_empty() {
             // No row of this table can match: the planner leaves it out.
             pg_sys::mark_dummy_rel(rel);
             info.install(rel);

@@ -14,10 +14,13 @@ mod exact;
 mod expression;
 mod pin;
 mod refute;
+mod routes;
 mod rule;
+mod table;
 mod truth;
 
 pub use cache::rule_of;
 pub use clause::read_clauses;
 pub use refute::{Verdict, refute};
 pub use rule::{Origin, Rule};
+pub use table::{ShardedTable, sharded};

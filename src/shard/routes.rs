@@ -263,18 +263,12 @@ unsafe fn read(expression: *mut pg_sys::Node) -> Option<Saying> {
 unsafe fn constant(node: *mut pg_sys::Node) -> Option<u64> {
     // SAFETY: the node is cast by its tag.
     let constant = unsafe { cast::<pg_sys::Const, _>(node) }?;
-    (!constant.constisnull && constant.constbyval).then(|| constant.constvalue.value() as u64)
+    (!constant.constisnull && constant.constbyval).then_some(constant.constvalue.value() as u64)
 }
 
 /// Equality of two values of the same built-in type whose Datum is the value: equal means the same Datum.
 fn is_plain_equality(operator: pg_sys::Oid) -> bool {
-    matches!(
-        operator.to_u32(),
-        pg_sys::Int2EqualOperator
-            | pg_sys::Int4EqualOperator
-            | pg_sys::Int8EqualOperator
-            | pg_sys::BooleanEqualOperator
-            | pg_sys::OidEqualOperator
-            | pg_sys::DateEqualOperator
-    )
+    /// pg_operator.dat: `=` of smallint, integer, bigint, boolean, oid and date.
+    const EQUALITIES: [u32; 6] = [94, 96, 410, 91, 607, 1093];
+    EQUALITIES.contains(&operator.to_u32())
 }

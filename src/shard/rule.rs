@@ -47,6 +47,13 @@ pub struct Leaf {
     pub trust: Trust,
 }
 
+impl Leaf {
+    /// The expression itself, alive as long as its rule.
+    pub fn expression(&self) -> *mut pg_sys::Expr {
+        self.expression
+    }
+}
+
 /// The rule of one relation, compiled; lives in a memory context of its own.
 pub struct Rule {
     /// Each is false for no row of the relation.

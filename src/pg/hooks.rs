@@ -1,0 +1,90 @@
+//! PostgreSQL's planner hooks, chained.
+//!
+//! A hook first does our part inside [`guard::entry`], then calls the next one in the chain without pgrx's guard, so
+//! that an ERROR raised there keeps all its fields: the frame owns nothing that could be jumped over.
+
+use super::guard;
+use crate::error::Failure;
+use pgrx::pg_sys;
+use std::ffi::{c_char, c_int};
+use std::sync::OnceLock;
+
+/// Looks at (and may change) a query before it is planned.
+pub type BeforePlanning = unsafe fn(query: *mut pg_sys::Query) -> Result<(), Failure>;
+/// Completes what the planner knows of a relation.
+pub type RelationInfo =
+    unsafe fn(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) -> Result<(), Failure>;
+
+struct Hooks {
+    before_planning: BeforePlanning,
+    relation_info: RelationInfo,
+    next_planner: pg_sys::planner_hook_type,
+    next_relation_info: pg_sys::get_relation_info_hook_type,
+}
+
+static HOOKS: OnceLock<Hooks> = OnceLock::new();
+
+/// Puts our hooks in front of those that are installed. Once, from `_PG_init`.
+pub fn install(before_planning: BeforePlanning, relation_info: RelationInfo) {
+    // SAFETY: the hook variables are read and written by the backend's one thread, at load time.
+    unsafe {
+        let hooks = Hooks {
+            before_planning,
+            relation_info,
+            next_planner: pg_sys::planner_hook,
+            next_relation_info: pg_sys::get_relation_info_hook,
+        };
+        if HOOKS.set(hooks).is_ok() {
+            pg_sys::planner_hook = Some(planner);
+            pg_sys::get_relation_info_hook = Some(relation_info_hook);
+        }
+    }
+}
+
+mod bare {
+    use super::{c_char, c_int, pg_sys};
+    // SAFETY: optimizer/planner.h, the same in PostgreSQL 15 to 18.
+    unsafe extern "C-unwind" {
+        pub fn standard_planner(
+            parse: *mut pg_sys::Query,
+            query_string: *const c_char,
+            cursor_options: c_int,
+            params: pg_sys::ParamListInfo,
+        ) -> *mut pg_sys::PlannedStmt;
+    }
+}
+
+unsafe extern "C-unwind" fn planner(
+    parse: *mut pg_sys::Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+    params: pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: PostgreSQL calls the hook as it would call standard_planner; this frame owns nothing.
+    unsafe {
+        let Some(hooks) = HOOKS.get() else {
+            return bare::standard_planner(parse, query_string, cursor_options, params);
+        };
+        guard::entry(|| (hooks.before_planning)(parse));
+        match hooks.next_planner {
+            Some(next) => next(parse, query_string, cursor_options, params),
+            None => bare::standard_planner(parse, query_string, cursor_options, params),
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn relation_info_hook(
+    root: *mut pg_sys::PlannerInfo,
+    relation: pg_sys::Oid,
+    inhparent: bool,
+    rel: *mut pg_sys::RelOptInfo,
+) {
+    // SAFETY: as above.
+    unsafe {
+        let Some(hooks) = HOOKS.get() else { return };
+        if let Some(next) = hooks.next_relation_info {
+            next(root, relation, inhparent, rel);
+        }
+        guard::entry(|| (hooks.relation_info)(root, rel));
+    }
+}

@@ -1,0 +1,190 @@
+//! A sharded parent becomes one foreign relation.
+//!
+//! Before a query is planned, range-table entries of sharded parents are turned into foreign ones: `inh = false`,
+//! `relkind = 'f'`. The planner then never opens or expands the children; `get_relation_info_hook` gives the
+//! relation our FdwRoutine, and planning goes on as for any foreign table, with several placements.
+//!
+//! What is left alone is planned child by child: see [`is_candidate`] and [`vars_allow`].
+
+use crate::error::Failure;
+use crate::pg::{compat, ffi, hooks, node};
+use crate::settings;
+use crate::shard::{self, ShardedTable};
+use pgrx::pg_sys;
+use pgrx::pg_sys::{CmdType, RTEKind};
+use std::ffi::c_void;
+use std::rc::Rc;
+
+/// Installs the planner hooks; once, from `_PG_init`.
+pub fn init() {
+    hooks::install(rewrite, relation_info);
+}
+
+/// Turns sharded parents of the query, and of all queries within it, into foreign relations.
+unsafe fn rewrite(query: *mut pg_sys::Query) -> Result<(), Failure> {
+    if !settings::enable_sharded_scan() {
+        return Ok(());
+    }
+    let mut queries = Vec::new();
+    // SAFETY: the query is valid and ours to change, as for any planner; the walker only collects.
+    unsafe {
+        collect(query.cast(), (&raw mut queries).cast());
+        for query in queries {
+            rewrite_level(query)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tree walker: notes every Query.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn collect(found: *mut pg_sys::Node, context: *mut c_void) -> bool {
+    // SAFETY: `context` is the vector of `rewrite`; nodes are valid.
+    unsafe {
+        if found.is_null() {
+            return false;
+        }
+        if node::is_a(found, pg_sys::NodeTag::T_Query) {
+            let query = found.cast::<pg_sys::Query>();
+            (*context.cast::<Vec<*mut pg_sys::Query>>()).push(query);
+            return pg_sys::query_tree_walker(query, Some(collect), context, 0);
+        }
+        pg_sys::expression_tree_walker(found, Some(collect), context)
+    }
+}
+
+unsafe fn rewrite_level(query: *mut pg_sys::Query) -> Result<(), Failure> {
+    // SAFETY: a valid query of the statement being planned.
+    unsafe {
+        // A changed or locked row has to be found again by the child it came from, and the other tables of such a
+        // query are read again for it (EvalPlanQual).
+        if !matches!((*query).commandType, CmdType::CMD_SELECT | CmdType::CMD_INSERT)
+            || !(*query).rowMarks.is_null()
+        {
+            return Ok(());
+        }
+        for (index, entry) in
+            node::list_vec::<pg_sys::RangeTblEntry>((*query).rtable).iter().enumerate()
+        {
+            let (entry, rti) = (*entry, index as i32 + 1);
+            if rti == (*query).resultRelation || !is_candidate(entry) {
+                continue;
+            }
+            let Some(table) = shard::sharded((*entry).relid)? else { continue };
+            if has_own_rows(&table)? || !vars_allow(query, rti) {
+                continue;
+            }
+            (*entry).inh = false;
+            (*entry).relkind = pg_sys::RELKIND_FOREIGN_TABLE as _;
+        }
+        Ok(())
+    }
+}
+
+unsafe fn is_candidate(entry: *mut pg_sys::RangeTblEntry) -> bool {
+    // SAFETY: the caller hands a valid range-table entry.
+    unsafe {
+        (*entry).rtekind == RTEKind::RTE_RELATION
+            && (*entry).inh
+            && (*entry).tablesample.is_null()
+            && matches!(
+                (*entry).relkind as u8,
+                pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE
+            )
+            && ffi::has_subclass((*entry).relid)
+    }
+}
+
+/// Whether the parent itself may hold rows. A partitioned table cannot; another table does not while its file is
+/// empty, which is looked at here and again when the plan is executed.
+unsafe fn has_own_rows(table: &ShardedTable) -> Result<bool, Failure> {
+    // SAFETY: the parent is locked by the parser or the plan cache.
+    unsafe {
+        use pg_sys::ConstraintExclusionType::CONSTRAINT_EXCLUSION_ON;
+        let relation = crate::pg::relation::Relation::open(table.parent, pg_sys::NoLock as i32);
+        let class = (*relation.raw()).rd_rel;
+        // With this setting the planner would apply NO INHERIT constraints of the parent, such as CHECK (false), to
+        // the rows of the placements.
+        if pg_sys::constraint_exclusion == CONSTRAINT_EXCLUSION_ON as i32 && (*class).relchecks > 0
+        {
+            return Ok(true);
+        }
+        if (*class).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE {
+            return Ok(false);
+        }
+        Ok(compat::relation_blocks(relation.raw()) > 0)
+    }
+}
+
+/// Whether the query asks only for ordinary columns of the table: whole rows and system columns are those of a child.
+unsafe fn vars_allow(query: *mut pg_sys::Query, rti: i32) -> bool {
+    // SAFETY: the query is valid; the list holds Vars of its own level.
+    unsafe {
+        let vars = pg_sys::pull_vars_of_level(query.cast(), 0);
+        node::list::<pg_sys::Var>(vars).all(|var| {
+            !node::is_a(var, pg_sys::NodeTag::T_Var)
+                || (*var).varno as i32 != rti
+                || (*var).varattno > 0
+        })
+    }
+}
+
+/// get_relation_info_hook: completes a parent that [`rewrite`] has turned into a foreign relation.
+unsafe fn relation_info(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+) -> Result<(), Failure> {
+    // SAFETY: called for a relation that build_simple_rel is making.
+    unsafe {
+        let entry = *(*root).simple_rte_array.add((*rel).relid as usize);
+        let Some(table) = virtual_table(entry)? else { return Ok(()) };
+        let Some(first) = table.members.first() else { return Ok(()) };
+        (*rel).serverid = first.server;
+        (*rel).fdwroutine = pg_sys::GetFdwRoutineByServerId(first.server);
+        // An index of the (empty) parent says nothing of the placements' rows: they are not unique by it.
+        (*rel).indexlist = std::ptr::null_mut();
+        (*rel).statlist = std::ptr::null_mut();
+        compat::forget_not_null(rel);
+        (*rel).tuples = table.tuples;
+        (*rel).pages = table.pages;
+        Ok(())
+    }
+}
+
+/// The sharded table behind a range-table entry that was turned into a foreign one; `None` for all others.
+///
+/// # Safety
+/// `entry` is a valid range-table entry of a query being planned, its relation locked.
+pub(super) unsafe fn virtual_table(
+    entry: *mut pg_sys::RangeTblEntry,
+) -> Result<Option<Rc<ShardedTable>>, Failure> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        if (*entry).rtekind != RTEKind::RTE_RELATION
+            || (*entry).relkind as u8 != pg_sys::RELKIND_FOREIGN_TABLE
+            || pg_sys::get_rel_relkind((*entry).relid) as u8 == pg_sys::RELKIND_FOREIGN_TABLE
+        {
+            return Ok(None);
+        }
+        match shard::sharded((*entry).relid)? {
+            Some(table) => Ok(Some(table)),
+            None => Err(Failure::internal(
+                "a sharded table changed while a query on it was being planned",
+            )),
+        }
+    }
+}
+
+/// Makes the plan depend on all placements, those that are left out too: it must be made anew when one changes.
+///
+/// # Safety
+/// `root` is a planner's root.
+pub(super) unsafe fn depend_on_placements(root: *mut pg_sys::PlannerInfo, table: &ShardedTable) {
+    // SAFETY: the global planner state has a list of OIDs.
+    unsafe {
+        let global = (*root).glob;
+        for member in &table.members {
+            (*global).relationOids = pg_sys::lappend_oid((*global).relationOids, member.relid);
+        }
+    }
+}
