@@ -1,6 +1,12 @@
 -- Which foreign tables are left out because their constraints allow no matching row, with the rows
 -- compared to those of a local twin each time.
 \i common/shards.sql
+-- Children one by one; sharded_pruning.sql asks the same of parents that are planned as one table.
+\if :{?sharded}
+\else
+SELECT format('ALTER DATABASE %I SET shard_fdw.enable_sharded_scan = off', current_database()) \gexec
+SET shard_fdw.enable_sharded_scan = off;
+\endif
 
 -- Makes a parent, a local table per rule with those rows of "base" that the rule lets in (a CHECK lets
 -- in what it is not false for), a foreign child over each, and a twin view over the local tables.
@@ -30,7 +36,7 @@ CREATE FUNCTION asked(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE line text; found text[] := '{}';
 BEGIN
   FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-    found := found || (regexp_match(line, 'Foreign Scan on (\S+)'))[1:1];
+    found := found || (regexp_match(line, '(?:Foreign Scan on (?=\S)|Shards: (?=.* of))(\S+(?: of \d+)?)'))[1:1];
   END LOOP;
   RETURN coalesce(nullif(array_to_string(found, ' '), ''), '-');
 END $$;

@@ -59,7 +59,11 @@ pub unsafe fn placements(
                 (*rel).relid,
                 &|attno| table.uses(attno),
             );
-            table.select(&pins, is_honoured)
+            let rti = (*rel).relid;
+            table.select(&pins, is_honoured).map(|selected| match selected.len() {
+                0 | 1 => selected,
+                _ => table.unrefuted(selected, (*rel).baserestrictinfo, rti, is_honoured),
+            })
         };
         pg_sys::MemoryContextDelete(context);
         Ok(selected?

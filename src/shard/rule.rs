@@ -99,6 +99,32 @@ impl Rule {
         }
     }
 
+    /// What must not be false for a row of relation `rti`: copies of the immutable conjuncts whose origin `honoured`
+    /// accepts, for the planner's predicate refutation.
+    ///
+    /// # Safety
+    /// The current memory context outlives the use of the list.
+    pub unsafe fn conjuncts(&self, rti: u32, honoured: fn(Origin) -> bool) -> *mut pg_sys::List {
+        let mut leaves = Vec::new();
+        for condition in self.conditions.iter().filter(|c| honoured(c.origin)) {
+            match &condition.formula {
+                Formula::Leaf(leaf) => leaves.push(*leaf),
+                Formula::All(members) => leaves.extend(members.iter().filter_map(|m| match m {
+                    Formula::Leaf(leaf) => Some(*leaf),
+                    _ => None,
+                })),
+                Formula::Any(_) => {}
+            }
+        }
+        let usable = leaves.iter().map(|&leaf| &self.leaves[leaf]).filter(|l| l.columns.is_some());
+        // SAFETY: copies of valid expressions whose Vars are of range-table index 1.
+        crate::pg::node::make_list(usable.map(|leaf| unsafe {
+            let copy = pg_sys::copyObjectImpl(leaf.expression.cast()).cast::<pg_sys::Node>();
+            pg_sys::ChangeVarNodes(copy, 1, rti as i32, 0);
+            copy
+        }))
+    }
+
     /// Whether some condition that can be evaluated needs column `attno`.
     pub fn uses(&self, attno: i16) -> bool {
         self.leaves.iter().filter_map(|leaf| leaf.columns.as_ref()).any(|c| c.contains(&attno))

@@ -88,6 +88,46 @@ impl ShardedTable {
         }
     }
 
+    /// Those of `selected` whose rules the planner's predicate refutation cannot refute by `clauses` (expressions or
+    /// RestrictInfos on relation `rti`): redundant conditions on the sharding expression itself, ranges.
+    ///
+    /// # Safety
+    /// The clauses are valid; a transaction is open.
+    pub unsafe fn unrefuted(
+        &self,
+        selected: Vec<usize>,
+        clauses: *mut pg_sys::List,
+        rti: u32,
+        honoured: fn(Origin) -> bool,
+    ) -> Vec<usize> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let mut used = std::ptr::null_mut();
+            for clause in node::list::<pg_sys::Node>(clauses) {
+                pg_sys::pull_varattnos(node::bare_clause(clause).cast(), rti, &raw mut used);
+            }
+            let of_interest = node::members(used)
+                .filter_map(|m| i16::try_from(m + pg_sys::FirstLowInvalidHeapAttributeNumber).ok())
+                .any(|attno| self.uses(attno));
+            if !of_interest {
+                return selected;
+            }
+            // A CHECK lets NULL pass, so it has to be refuted as false, not as "not true".
+            let strong = false;
+            selected
+                .into_iter()
+                .filter(|&index| match &self.members[index].rule {
+                    Some(rule) => !pg_sys::predicate_refuted_by(
+                        rule.conjuncts(rti, honoured),
+                        clauses,
+                        strong,
+                    ),
+                    None => true,
+                })
+                .collect()
+        }
+    }
+
     /// Builds the description of `parent`; `None` when it must be planned child by child.
     unsafe fn load(parent: Oid) -> Result<Option<ShardedTable>, Failure> {
         // SAFETY: catalog look-ups inside a transaction; every relation is opened with its lock.
