@@ -428,3 +428,20 @@ pub unsafe fn forget_not_null(rel: *mut pg_sys::RelOptInfo) {
     }
     let _ = rel;
 }
+
+/// Installs a signal handler in a background worker.
+///
+/// # Safety
+/// `handler` does nothing but what a signal handler may.
+pub unsafe fn handle_signal(signal: u32, handler: unsafe extern "C-unwind" fn(i32)) {
+    // SAFETY: as the caller vouches; 18 has a name of its own for the backend's variant.
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        pg_sys::pqsignal(signal as i32, Some(handler));
+    }
+    // SAFETY: as above.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        pg_sys::pqsignal_be(signal as i32, Some(handler));
+    }
+}

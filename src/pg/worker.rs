@@ -4,7 +4,7 @@
 //! connects it to a database and ends it.
 
 use super::ffi::handlers;
-use super::{guard, wait};
+use super::{compat, guard, wait};
 use crate::error::Failure;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
@@ -139,8 +139,8 @@ pub extern "C-unwind" fn shard_fdw_resolver_main(database: pg_sys::Datum) {
 unsafe fn begin() {
     // SAFETY: both handlers are PostgreSQL's own.
     unsafe {
-        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(handlers::die));
-        pg_sys::pqsignal(pg_sys::SIGHUP as i32, Some(handlers::SignalHandlerForConfigReload));
+        compat::handle_signal(pg_sys::SIGTERM, handlers::die);
+        compat::handle_signal(pg_sys::SIGHUP, handlers::SignalHandlerForConfigReload);
         pg_sys::BackgroundWorkerUnblockSignals();
     }
 }
