@@ -127,3 +127,32 @@ SELECT count(*) FROM tbl;
 \echo
 \echo '== The connections this session holds.'
 SELECT * FROM shard_fdw_get_connections() ORDER BY 1;
+
+\echo
+\echo '== The function language: PL/Proxy''s definitions as they are, on the same four databases.'
+SELECT format('CREATE SERVER rds_pg_cluster FOREIGN DATA WRAPPER plproxy OPTIONS (%s)',
+              string_agg(format('p%s %L', n - 1, format('host=127.0.0.1 port=%s dbname=db%s user=postgres', port, n - 1)), ', ' ORDER BY n)) AS command
+  FROM unnest(ARRAY[:'port0', :'port1', :'port2', :'port3']) WITH ORDINALITY AS p(port, n) \gset
+:command;
+CREATE USER MAPPING FOR PUBLIC SERVER rds_pg_cluster;
+CREATE FUNCTION query_pk(i_userid int, OUT db text, OUT userid int, OUT info text) RETURNS SETOF record LANGUAGE plproxy STRICT AS $$
+  cluster 'rds_pg_cluster'; run on i_userid; target public.query_pk; $$;
+\c :db0
+CREATE FUNCTION query_pk(i_userid int, OUT db text, OUT userid int, OUT info text) RETURNS SETOF record LANGUAGE sql AS $$
+  SELECT current_database()::text, id, t.info FROM public.tbl0 t WHERE id = i_userid $$;
+\c :db1
+CREATE FUNCTION query_pk(i_userid int, OUT db text, OUT userid int, OUT info text) RETURNS SETOF record LANGUAGE sql AS $$
+  SELECT current_database()::text, id, t.info FROM public.tbl1 t WHERE id = i_userid $$;
+\c :db2
+CREATE FUNCTION query_pk(i_userid int, OUT db text, OUT userid int, OUT info text) RETURNS SETOF record LANGUAGE sql AS $$
+  SELECT current_database()::text, id, t.info FROM public.tbl2 t WHERE id = i_userid $$;
+\c :db3
+CREATE FUNCTION query_pk(i_userid int, OUT db text, OUT userid int, OUT info text) RETURNS SETOF record LANGUAGE sql AS $$
+  SELECT current_database()::text, id, t.info FROM public.tbl3 t WHERE id = i_userid $$;
+\c :master
+SELECT (query_pk(id)).* FROM generate_series(1, 8) t(id);
+\echo '== RUN ON ALL.'
+CREATE FUNCTION dbs(OUT db text, OUT server_version text) RETURNS SETOF record LANGUAGE plproxy AS $$
+  cluster 'rds_pg_cluster'; run on all;
+  select current_database()::text as db, current_setting('server_version_num')::int / 10000 as server_version; $$;
+SELECT * FROM dbs();
