@@ -5,7 +5,6 @@
 //! request, in the same round trip; savepoints follow the local subtransactions; the end comes from the
 //! transaction callbacks: one phase for a single writer, two for several (`prepare`). What a crash leaves behind
 //! is finished by the `resolver`.
-#![allow(dead_code, unused_imports)]
 
 mod callback;
 mod decision;
