@@ -2,6 +2,10 @@
 -- say), they are left alone.
 DO $do$
 BEGIN
+    -- CREATE EXTENSION keeps notices to itself; these are meant to be seen.
+    IF pg_catalog.current_setting('client_min_messages') = 'warning' THEN
+        SET LOCAL client_min_messages = notice;
+    END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plproxy') THEN
         RAISE NOTICE 'language "plproxy" exists already and is left as it is';
     ELSE
@@ -20,6 +24,9 @@ BEGIN
             LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'shard_fdw_plproxy_fdw_validator';
         CREATE FOREIGN DATA WRAPPER plproxy VALIDATOR plproxy_fdw_validator;
         COMMENT ON FOREIGN DATA WRAPPER plproxy IS 'clusters of the function language plproxy';
+    END IF;
+    IF pg_catalog.current_setting('client_min_messages') = 'notice' THEN
+        SET LOCAL client_min_messages = warning;
     END IF;
 END
 $do$;
