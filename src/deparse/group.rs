@@ -8,9 +8,10 @@ use crate::pg::node;
 use pgrx::pg_sys::{self, GroupingSet, Node, NodeTag, Query, SortGroupClause, TargetEntry};
 
 /// GROUP BY.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum GroupBy {
     /// None (a query with aggregates makes one group then).
+    #[default]
     Nothing,
     /// Output columns, from 1.
     Positions(Vec<u32>),

@@ -445,3 +445,21 @@ pub unsafe fn handle_signal(signal: u32, handler: unsafe extern "C-unwind" fn(i3
         pg_sys::pqsignal_be(signal as i32, Some(handler));
     }
 }
+
+/// GROUP BY as the planner uses it: from 16 on without redundant columns.
+///
+/// # Safety
+/// `root` is a planner's root.
+pub unsafe fn group_clause(root: *mut pg_sys::PlannerInfo) -> *mut pg_sys::List {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        {
+            (*(*root).parse).groupClause
+        }
+        #[cfg(not(feature = "pg15"))]
+        {
+            (*root).processed_groupClause
+        }
+    }
+}

@@ -320,3 +320,16 @@ pub unsafe fn any_node(
     // SAFETY: as the caller vouches.
     unsafe { step(node, (&raw mut visitor).cast()) }
 }
+
+/// A zeroed node of its type, in the current memory context.
+///
+/// # Safety
+/// `N` is a plain PostgreSQL node struct, for which all zeroes is a valid value.
+pub unsafe fn make<N: Tagged>() -> *mut N {
+    // SAFETY: a node begins with its tag.
+    unsafe {
+        let node = pg_sys::palloc0(size_of::<N>()).cast::<N>();
+        *node.cast::<NodeTag>() = N::TAG;
+        node
+    }
+}

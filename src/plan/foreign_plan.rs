@@ -32,7 +32,7 @@ pub unsafe fn foreign_plan(
         };
         let finish = Finish::of(path);
         let order_by = order_by(root, rel, info, path, finish)?;
-        let limit = limit(root, finish);
+        let limit = limit(root, finish, info.placements.len() > 1);
         if !node::is_simple_rel(&*rel) {
             return upper_plan(root, rel, info, targets, outer, order_by, limit);
         }
@@ -206,7 +206,11 @@ unsafe fn upper_plan(
             }
             None => (scan_tlist((*(*rel).reltarget).exprs, &conds), GroupBy::Nothing, Vec::new()),
         };
-        let mut query = Select::new(Target::from_tlist(scan_tlist), info.from.clone());
+        let target = match info.upper.as_ref().and_then(|upper| upper.shipped.clone()) {
+            Some(shipped) => Target::Exprs(shipped),
+            None => Target::from_tlist(scan_tlist),
+        };
+        let mut query = Select::new(target, info.from.clone());
         query.conditions = info.remote_conds.iter().map(|&clause| (*clause).clause).collect();
         query.group_by = group_by;
         query.having = having;
@@ -272,18 +276,44 @@ unsafe fn order_by(
     }
 }
 
-unsafe fn limit(root: *mut pg_sys::PlannerInfo, finish: Finish) -> Limit {
+/// LIMIT and OFFSET. Of several placements each has to give the rows that are skipped as well: they may all be its own.
+unsafe fn limit(root: *mut pg_sys::PlannerInfo, finish: Finish, many: bool) -> Limit {
     if !finish.limit {
         return Limit::default();
     }
-    // SAFETY: planner data.
+    // SAFETY: planner data; both expressions are bigint.
     unsafe {
         let parse = (*root).parse;
-        Limit {
-            count: (*parse).limitCount.cast(),
-            offset: (*parse).limitOffset.cast(),
-            with_ties: false,
+        let (count, offset) = ((*parse).limitCount, (*parse).limitOffset);
+        if !many {
+            return Limit { count: count.cast(), offset: offset.cast(), with_ties: false };
         }
+        let sum = limit_of_each(count, offset).unwrap_or(count);
+        Limit { count: sum.cast(), offset: ptr::null_mut(), with_ties: false }
+    }
+}
+
+/// LIMIT for each of several placements, which have to give the skipped rows as well; `None` when it is not known
+/// while planning.
+///
+/// # Safety
+/// Both are NULL or expressions of type bigint.
+pub(super) unsafe fn limit_of_each(
+    count: *mut pg_sys::Node,
+    offset: *mut pg_sys::Node,
+) -> Option<*mut pg_sys::Node> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        if count.is_null() || offset.is_null() {
+            return (!count.is_null()).then_some(count);
+        }
+        let (limit, skip) = (
+            node::cast::<pg_sys::Const, _>(count).filter(|c| !c.constisnull)?,
+            node::cast::<pg_sys::Const, _>(offset).filter(|c| !c.constisnull)?,
+        );
+        let sum = (limit.constvalue.value() as i64).checked_add(skip.constvalue.value() as i64)?;
+        let (int8, none) = (pg_sys::INT8OID, pg_sys::InvalidOid);
+        Some(pg_sys::makeConst(int8, -1, none, 8, pg_sys::Datum::from(sum), false, true).cast())
     }
 }
 

@@ -5,9 +5,8 @@
 //! sides move to where SQL evaluates them at the same point: into ON for the side that may be null-extended, into
 //! WHERE for the other.
 
-use super::private::Placement;
 use super::relinfo::RelInfo;
-use super::{cost, epq, paths};
+use super::{colocated, cost, epq, paths};
 use crate::deparse::{self, From, JoinKind, Scope, Select, Target};
 use crate::error::Failure;
 use crate::pg::node;
@@ -81,7 +80,7 @@ unsafe fn combine(
         if !left.local_conds.is_empty() || !right.local_conds.is_empty() {
             return None;
         }
-        let placements = colocated(&left.placements, &right.placements)?;
+        let placements = colocated::placements(left, right, kind, restrictions, (*rel).relids)?;
         let mut scope = Scope {
             tables: left
                 .scope
@@ -183,6 +182,7 @@ unsafe fn combine(
             placements,
             parents: left.parents.iter().chain(&right.parents).copied().collect(),
             of_placements: left.of_placements.max(right.of_placements),
+            distribution: left.distribution.iter().chain(&right.distribution).cloned().collect(),
             sharded: None,
             remote_conds,
             local_conds,
@@ -194,6 +194,7 @@ unsafe fn combine(
             estimate: None,
             use_remote_estimate: left.use_remote_estimate || right.use_remote_estimate,
             fetch_size: left.fetch_size.into_iter().chain(right.fetch_size).max(),
+            below: None,
             upper: None,
         })
     }
@@ -241,16 +242,6 @@ impl Side {
         }
         Some(())
     }
-}
-
-/// Where a join of rows in `left` and `right` can be computed: both sides must have one placement, on one server.
-fn colocated(left: &[Placement], right: &[Placement]) -> Option<Vec<Placement>> {
-    let ([left], [right]) = (left, right) else { return None };
-    if left.server != right.server {
-        return None;
-    }
-    let tables = left.tables.iter().chain(&right.tables).copied().collect();
-    Some(vec![Placement { server: left.server, tables }])
 }
 
 /// Whether the expression needs a column of one of `relids`.

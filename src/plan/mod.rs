@@ -1,10 +1,12 @@
 //! Planning callbacks of the foreign data wrapper.
 
+mod colocated;
 mod cost;
 mod epq;
 pub mod foreign_plan;
 pub mod join;
 pub mod modify;
+mod partial;
 mod paths;
 pub mod private;
 mod prune;

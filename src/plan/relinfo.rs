@@ -29,6 +29,8 @@ pub struct RelInfo {
     pub parents: Vec<Oid>,
     /// How many placements there would be without pruning; 0 for plain foreign tables.
     pub of_placements: u32,
+    /// The sharded tables in it, with their range-table indexes: a row's placement follows from the columns of any.
+    pub distribution: Vec<(Rc<ShardedTable>, u32)>,
     /// The sharded table that a base relation is.
     pub sharded: Option<Rc<ShardedTable>>,
     /// Conditions the shards evaluate, as RestrictInfos.
@@ -41,6 +43,8 @@ pub struct RelInfo {
     pub join_conds: Vec<*mut pg_sys::RestrictInfo>,
     /// For EXPLAIN's `Relations:`; empty for a base relation that is its own scan.
     pub description: String,
+    /// The relation that this one merely orders.
+    pub below: Option<*mut pg_sys::RelOptInfo>,
     /// What a grouping, or the end of a query, adds to it.
     pub upper: Option<Upper>,
     /// Attributes that have to be fetched, offset as pull_varattnos does.
@@ -62,6 +66,8 @@ pub struct RelInfo {
 pub struct Upper {
     /// The output columns, a list of TargetEntry.
     pub tlist: *mut pg_sys::List,
+    /// What is sent for each of them, where that differs.
+    pub shipped: Option<Vec<*mut pg_sys::Expr>>,
     /// GROUP BY.
     pub group_by: GroupBy,
     /// HAVING, all of them.
@@ -87,6 +93,20 @@ pub struct Estimate {
     pub total: f64,
     /// Rows that travel, before local conditions.
     pub retrieved: f64,
+}
+
+impl Default for Upper {
+    fn default() -> Upper {
+        Upper {
+            tlist: std::ptr::null_mut(),
+            shipped: None,
+            group_by: GroupBy::Nothing,
+            having: Vec::new(),
+            local_having: Vec::new(),
+            order_by: Vec::new(),
+            limit: Limit::default(),
+        }
+    }
 }
 
 impl RelInfo {
@@ -151,6 +171,16 @@ impl RelInfo {
         }
     }
 
+    /// The state of a relation that orders `below`, whose state this is.
+    pub fn pointer(&self, below: *mut pg_sys::RelOptInfo) -> RelInfo {
+        RelInfo {
+            below: Some(below),
+            upper: None,
+            estimate: self.estimate,
+            ..self.derived(Upper::default(), self.description.clone())
+        }
+    }
+
     /// The state of an upper relation over this one.
     pub fn derived(&self, upper: Upper, description: String) -> RelInfo {
         RelInfo {
@@ -160,12 +190,14 @@ impl RelInfo {
             placements: self.placements.clone(),
             parents: self.parents.clone(),
             of_placements: self.of_placements,
+            distribution: self.distribution.clone(),
             sharded: None,
             remote_conds: self.remote_conds.clone(),
             local_conds: Vec::new(),
             not_shipped: Vec::new(),
             join_conds: Vec::new(),
             description,
+            below: None,
             upper: Some(upper),
             attrs_used: std::ptr::null_mut(),
             local_conds_sel: 1.0,

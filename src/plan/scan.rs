@@ -46,6 +46,7 @@ pub unsafe fn rel_size(
             placements,
             parents: sharded.iter().map(|table| table.parent).collect(),
             of_placements: sharded.as_ref().map_or(0, |table| table.members.len() as u32),
+            distribution: sharded.iter().map(|table| (Rc::clone(table), rti)).collect(),
             sharded,
             remote_conds: Vec::new(),
             local_conds: Vec::new(),
@@ -60,6 +61,7 @@ pub unsafe fn rel_size(
             from: From::Table { rti },
             join_conds: Vec::new(),
             description: String::new(),
+            below: None,
             upper: None,
         };
         if info.placements.is_empty() {

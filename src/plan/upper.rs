@@ -1,10 +1,11 @@
 //! What comes after joining: GetForeignUpperPaths for grouping, the final sort and LIMIT.
 
 use super::relinfo::{Estimate, RelInfo, Upper};
-use super::{cost, paths};
-use crate::deparse::{self, GroupBy, Limit, SortKey};
+use super::{cost, foreign_plan, partial, paths};
+use crate::deparse::{self, From, GroupBy, Limit, SortKey};
 use crate::error::Failure;
 use crate::pg::{compat, node};
+use crate::shard;
 use pgrx::pg_sys;
 use pgrx::pg_sys::UpperRelationKind as Stage;
 
@@ -27,9 +28,15 @@ pub unsafe fn paths(
         if !(*output).fdw_private.is_null() {
             return Ok(());
         }
-        let Some(info) = RelInfo::of(input).filter(|info| info.is_shippable()) else {
+        let Some(mut info) = RelInfo::of(input).filter(|info| info.is_shippable()) else {
             return Ok(());
         };
+        let mut input = input;
+        // The ordered relation only points to what is ordered.
+        if let Some(below) = info.below {
+            let Some(of_below) = RelInfo::of(below) else { return Ok(()) };
+            (input, info) = (below, of_below);
+        }
         match stage {
             Stage::UPPERREL_GROUP_AGG => group(root, info, input, output, extra.cast()),
             Stage::UPPERREL_ORDERED => order(root, info, input, output),
@@ -57,14 +64,15 @@ unsafe fn group(
         {
             return Ok(());
         }
-        // Grouping sets are computed here; rows that have to be filtered here first cannot be grouped there, and rows
-        // of several placements make groups of their own on each.
+        // Grouping sets are computed here, and rows that have to be filtered here first cannot be grouped there.
         if !(*parse).groupingSets.is_null()
             || !input_info.local_conds.is_empty()
-            || input_info.placements.len() != 1
             || input_info.upper.is_some()
         {
             return Ok(());
+        }
+        if input_info.placements.len() != 1 && !covers_sharding_columns(root, input_info) {
+            return partial::paths(root, input_info, input, grouped, extra);
         }
         let Some(upper) = grouping(root, input_info, grouped, (*extra).havingQual.cast()) else {
             return Ok(());
@@ -141,6 +149,7 @@ unsafe fn grouping(
         let group_by = GroupBy::from_query(parse, tlist).ok()?;
         Some(Upper {
             tlist,
+            shipped: None,
             group_by,
             having: shipped,
             local_having: local,
@@ -172,7 +181,34 @@ unsafe fn add_aggregates(
     }
 }
 
-unsafe fn estimate_groups(root: *mut pg_sys::PlannerInfo, input: *mut pg_sys::RelOptInfo) -> f64 {
+/// Whether the rows of a group are all on one placement: the sharding columns are among the grouping columns.
+unsafe fn covers_sharding_columns(root: *mut pg_sys::PlannerInfo, info: &RelInfo) -> bool {
+    // SAFETY: planner data.
+    unsafe {
+        let Some(columns) = info.sharded.as_ref().and_then(|table| table.deciding_columns()) else {
+            return false;
+        };
+        let From::Table { rti } = info.from else { return false };
+        let parse = (*root).parse;
+        let exprs = pg_sys::get_sortgrouplist_exprs((*parse).groupClause, (*parse).targetList);
+        !columns.is_empty()
+            && columns.iter().all(|&column| {
+                node::list::<pg_sys::Expr>(exprs).any(|expr| {
+                    node::cast::<pg_sys::Var, _>(expr).is_some_and(|var| {
+                        var.varno as u32 == rti
+                            && var.varattno == column
+                            && var.varlevelsup == 0
+                            && shard::equal_is_same(var.vartype, var.varcollid)
+                    })
+                })
+            })
+    }
+}
+
+pub(super) unsafe fn estimate_groups(
+    root: *mut pg_sys::PlannerInfo,
+    input: *mut pg_sys::RelOptInfo,
+) -> f64 {
     // SAFETY: planner data; the lists are the query's.
     unsafe {
         let parse = (*root).parse;
@@ -199,7 +235,13 @@ unsafe fn order(
 ) -> Result<(), Failure> {
     // SAFETY: planner data.
     unsafe {
+        // For LIMIT, whose input this will be.
+        info.pointer(input).install(ordered);
         let Some(upper) = &info.upper else { return Ok(()) };
+        // Streams of several placements are not merged by an order.
+        if info.placements.len() != 1 {
+            return Ok(());
+        }
         if (*(*root).parse).hasTargetSRFs || !upper.local_having.is_empty() {
             return Ok(());
         }
@@ -294,7 +336,6 @@ unsafe fn finish(
             || (*parse).hasTargetSRFs
             || !info.local_conds.is_empty()
             || info.upper.as_ref().is_some_and(|upper| !upper.local_having.is_empty())
-            || info.placements.len() != 1
             // Locked rows are checked again here, and another row may have to take a place within the limit.
             || !(*parse).rowMarks.is_null()
             || (*parse).limitOption == pg_sys::LimitOption::LIMIT_OPTION_WITH_TIES
@@ -323,6 +364,9 @@ unsafe fn finish(
         if sort {
             (estimate.startup, estimate.total) = cost::sorted(&estimate, info);
         }
+        if info.placements.len() != 1 {
+            return finish_many(root, info, input, output, extra, estimate);
+        }
         limit(&mut estimate, info, extra);
         let path = compat::create_foreign_upper_path(
             root,
@@ -334,6 +378,65 @@ unsafe fn finish(
             (*root).sort_pathkeys,
         );
         (*path).fdw_private = Finish { sort, limit: true }.to_list();
+        pg_sys::add_path(output, path.cast());
+        Ok(())
+    }
+}
+
+/// LIMIT over several placements: each gives as many rows as could be needed, the first of all are chosen here.
+unsafe fn finish_many(
+    root: *mut pg_sys::PlannerInfo,
+    info: &RelInfo,
+    input: *mut pg_sys::RelOptInfo,
+    output: *mut pg_sys::RelOptInfo,
+    extra: *mut pg_sys::FinalPathExtraData,
+    mut estimate: Estimate,
+) -> Result<(), Failure> {
+    // SAFETY: planner data.
+    unsafe {
+        let parse = (*root).parse;
+        let target = |stage: Stage::Type| *(*root).upper_targets.as_ptr().add(stage as usize);
+        let (last, sorted) = (target(Stage::UPPERREL_FINAL), target(Stage::UPPERREL_DISTINCT));
+        // Columns that are computed after sorting would have to be added above.
+        if info.upper.is_some() || last != sorted {
+            return Ok(());
+        }
+        if foreign_plan::limit_of_each((*parse).limitCount, (*parse).limitOffset).is_none() {
+            return Ok(());
+        }
+        let most = estimate.rows;
+        let wanted = (*extra).limit_tuples;
+        if wanted > 0.0 {
+            estimate.rows = most.min(wanted * info.placements.len() as f64);
+            let spared = (most - estimate.rows) * info.server.fdw_tuple_cost;
+            estimate.total = (estimate.total - spared).max(estimate.startup) * LIMIT_FACTOR;
+        }
+        let scan = compat::create_foreign_upper_path(
+            root,
+            input,
+            last,
+            estimate.rows,
+            estimate.startup.min(estimate.total),
+            estimate.total,
+            std::ptr::null_mut(),
+        );
+        let sort = !(*root).sort_pathkeys.is_null();
+        (*scan).fdw_private = Finish { sort, limit: true }.to_list();
+        let mut path: *mut pg_sys::Path = scan.cast();
+        if sort {
+            path =
+                pg_sys::create_sort_path(root, output, path, (*root).sort_pathkeys, wanted).cast();
+        }
+        let path = pg_sys::create_limit_path(
+            root,
+            output,
+            path,
+            (*parse).limitOffset,
+            (*parse).limitCount,
+            (*parse).limitOption,
+            (*extra).offset_est,
+            (*extra).count_est,
+        );
         pg_sys::add_path(output, path.cast());
         Ok(())
     }

@@ -149,6 +149,16 @@ impl Operand {
     }
 }
 
+/// Whether values of a type that its default equality calls equal are the same, bit by bit, under `collation`.
+pub fn equal_is_same(type_oid: pg_sys::Oid, collation: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups; the cache entry lives as long as the backend.
+    unsafe {
+        let base = pg_sys::getBaseType(type_oid);
+        let entry = pg_sys::lookup_type_cache(base, pg_sys::TYPECACHE_BTREE_OPFAMILY as i32);
+        (*entry).btree_opf != pg_sys::InvalidOid && is_identity(entry, base, collation)
+    }
+}
+
 /// Whether the default btree equality of a type is identity under `collation`.
 unsafe fn is_identity(
     entry: *mut pg_sys::TypeCacheEntry,

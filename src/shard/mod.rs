@@ -21,6 +21,7 @@ mod truth;
 
 pub use cache::rule_of;
 pub use clause::read_clauses;
+pub use equality::equal_is_same;
 pub use refute::{Verdict, refute};
 pub use rule::{Origin, Rule};
 pub use table::{ShardedTable, sharded};

@@ -96,6 +96,30 @@ impl Routes {
         &self.columns
     }
 
+    /// Whether a value of `own` column here and the same value of the `theirs` column there are on placements of the
+    /// same number: both expressions are the same function of that one column, and the maps are equal.
+    pub fn agrees_with(&self, own: i16, other: &Routes, theirs: i16) -> bool {
+        if self.columns != [own] || other.columns != [theirs] || self.places != other.places {
+            return false;
+        }
+        // SAFETY: copies of valid expressions, in which the one column is given one number.
+        unsafe {
+            let renumbered = |routes: &Routes| {
+                let copy = pg_sys::copyObjectImpl(routes.expression.cast()).cast::<pg_sys::Node>();
+                node::any_node(copy, &mut |part| {
+                    if node::is_a(part, pg_sys::NodeTag::T_Var) {
+                        let var = part.cast::<pg_sys::Var>();
+                        (*var).varattno = 1;
+                        set_syntactic(var);
+                    }
+                    false
+                });
+                copy
+            };
+            pg_sys::equal(renumbered(self).cast(), renumbered(other).cast())
+        }
+    }
+
     /// The expression, for people, with `relation`'s column names.
     pub fn describe(&self, relation: pg_sys::Oid) -> String {
         // SAFETY: the expression's Vars are of range-table index 1, which deparse_context_for calls `relation`.
@@ -271,4 +295,10 @@ fn is_plain_equality(operator: pg_sys::Oid) -> bool {
     /// pg_operator.dat: `=` of smallint, integer, bigint, boolean, oid and date.
     const EQUALITIES: [u32; 6] = [94, 96, 410, 91, 607, 1093];
     EQUALITIES.contains(&operator.to_u32())
+}
+
+/// The number a Var was written with is not compared by `equal`, but kept in step.
+unsafe fn set_syntactic(var: *mut pg_sys::Var) {
+    // SAFETY: the caller hands a Var of a copied expression.
+    unsafe { (*var).varattnosyn = 1 }
 }

@@ -41,6 +41,8 @@ pub struct ShardedTable {
     pub tuples: f64,
     /// Pages likewise.
     pub pages: u32,
+    /// Columns declared NOT NULL on every placement. (A CHECK lets a NULL pass, on any placement.)
+    not_null: Vec<i16>,
     routes: Option<Routes>,
 }
 
@@ -49,6 +51,28 @@ impl ShardedTable {
     pub fn uses(&self, attno: i16) -> bool {
         self.routes.as_ref().is_some_and(|routes| routes.columns().contains(&attno))
             || self.members.iter().any(|member| member.rule.as_ref().is_some_and(|r| r.uses(attno)))
+    }
+
+    /// The columns whose values decide alone on which placement a row is: those of the sharding expression, when the
+    /// placements share one and none of the columns can be NULL, which could be anywhere.
+    pub fn deciding_columns(&self) -> Option<&[i16]> {
+        let columns = self.routes.as_ref()?.columns();
+        columns.iter().all(|column| self.not_null.contains(column)).then_some(columns)
+    }
+
+    /// Whether rows with the same value in column `own` here and `theirs` there are on placements of the same number.
+    pub fn agrees_with(&self, own: i16, other: &ShardedTable, theirs: i16) -> bool {
+        match (&self.routes, &other.routes) {
+            (Some(routes), Some(others)) => {
+                self.members.len() == other.members.len() && routes.agrees_with(own, others, theirs)
+            }
+            _ => false,
+        }
+    }
+
+    /// The number of a placement.
+    pub fn number_of(&self, relid: Oid) -> Option<usize> {
+        self.members.iter().position(|member| member.relid == relid)
     }
 
     /// The sharding expression, for people; `None` when the placements do not share one.
@@ -138,6 +162,8 @@ impl ShardedTable {
             let children: Vec<Oid> = node::oid_list(children).collect();
             let (mut members, mut tables) = (Vec::new(), Vec::<Rc<ForeignTable>>::new());
             let (mut tuples, mut pages) = (0.0, 0u32);
+            let natts = (*relation.descriptor()).natts;
+            let mut not_null: Vec<i16> = (1..=natts as i16).collect();
             for child in children {
                 if pg_sys::get_rel_relkind(child) as u8 != pg_sys::RELKIND_FOREIGN_TABLE
                     || ffi::has_subclass(child)
@@ -156,6 +182,9 @@ impl ShardedTable {
                 let known = f64::from((*class).reltuples);
                 tuples = if tuples < 0.0 || known < 0.0 { -1.0 } else { tuples + known };
                 pages = pages.saturating_add((*class).relpages.max(0) as u32);
+                not_null.retain(|&attno| {
+                    (*compat::attribute(opened.descriptor(), attno as usize - 1)).attnotnull
+                });
                 let rule = rule_of(opened.raw())?;
                 members.push(Member { relid: child, server: table.server.oid, rule });
                 tables.push(table);
@@ -165,7 +194,7 @@ impl ShardedTable {
             let rules: Option<Vec<&Rule>> =
                 members.iter().map(|member| member.rule.as_deref()).collect();
             let routes = rules.and_then(|rules| Routes::new(&rules, relation.descriptor()));
-            Ok(Some(ShardedTable { parent, members, table, tuples, pages, routes }))
+            Ok(Some(ShardedTable { parent, members, table, tuples, pages, not_null, routes }))
         }
     }
 }
