@@ -1,7 +1,8 @@
 //! SQL from inside, for the extension's own tables: text in, text out.
 //!
 //! Each call runs with a snapshot of its own and as the bootstrap superuser, whoever the session's user is:
-//! nothing that a user wrote reaches this module but as a parameter.
+//! nothing that a user wrote reaches this module but as a parameter. Statements name schemas, of
+//! functions and operators too: the user's search_path applies.
 
 use super::text;
 use crate::error::{Failure, SqlState};

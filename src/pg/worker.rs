@@ -121,6 +121,7 @@ pub extern "C-unwind" fn shard_fdw_resolver_main(database: pg_sys::Datum) {
         for (name, value) in [
             (c"default_transaction_isolation", c"read committed"),
             (c"default_transaction_read_only", c"off"),
+            (c"search_path", c"pg_catalog"),
             (c"statement_timeout", c"0"),
             (c"lock_timeout", c"0"),
         ] {

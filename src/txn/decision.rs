@@ -11,9 +11,10 @@ use crate::pg::{random, spi, xact};
 const IDENTITY: &str = "SELECT id FROM shard.identity";
 const RECORD: &str = "INSERT INTO shard.commit_log (gid, servers) \
      VALUES ($1, $2::pg_catalog.oid[])";
-const IS_COMMITTED: &str = "SELECT FROM shard.commit_log WHERE gid = $1";
+const IS_COMMITTED: &str = "SELECT FROM shard.commit_log WHERE gid OPERATOR(pg_catalog.=) $1";
 const COMMITTED: &str = "SELECT gid, servers::pg_catalog.text FROM shard.commit_log";
-const FORGET: &str = "DELETE FROM shard.commit_log WHERE gid = ANY ($1::pg_catalog.text[])";
+const FORGET: &str =
+    "DELETE FROM shard.commit_log WHERE gid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])";
 
 /// Names the running transaction, takes its lock, and writes its decision row. It counts once the transaction
 /// has committed.

@@ -23,14 +23,14 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The servers of this extension's wrappers.
 const SERVERS: &str = "SELECT s.oid, s.srvname FROM pg_catalog.pg_foreign_server s \
-     JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw \
-     JOIN pg_catalog.pg_proc p ON p.oid = w.fdwhandler \
-     WHERE p.prosrc = 'shard_fdw_handler_wrapper' ORDER BY s.oid";
+     JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw \
+     JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) w.fdwhandler \
+     WHERE p.prosrc OPERATOR(pg_catalog.=) 'shard_fdw_handler_wrapper' ORDER BY s.oid";
 /// Roles that have a way to a server: the configured one first, then owners of mappings (10, the bootstrap
 /// superuser, stands for PUBLIC's).
-const ROLES: &str = "SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = $2 \
-     UNION ALL (SELECT CASE umuser WHEN 0 THEN 10 ELSE umuser END FROM pg_catalog.pg_user_mapping \
-     WHERE umserver = $1::pg_catalog.oid ORDER BY umuser)";
+const ROLES: &str = "SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) $2 \
+     UNION ALL (SELECT CASE WHEN umuser OPERATOR(pg_catalog.=) 0 THEN 10 ELSE umuser END FROM pg_catalog.pg_user_mapping \
+     WHERE umserver OPERATOR(pg_catalog.=) $1::pg_catalog.oid ORDER BY umuser)";
 
 /// What is to be done with a prepared transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
