@@ -88,6 +88,17 @@ wait_for 10 "$napping"
 sql s1 db -c "$end_sessions" >/dev/null
 wait "$BG"
 like "a connection lost in COMMIT leaves the outcome open" 'ERROR: +08007: connection to server "s1" was lost during COMMIT' "$(cat "$WORK/nap.out")"
+# A first request that runs is not sent again when somebody ends it.
+sql s1 db -c "CREATE VIEW slow AS SELECT pg_sleep(20)::text AS s"
+sql coordinator coord -c "CREATE FOREIGN TABLE slow (s text) SERVER s1"
+echo "SELECT * FROM slow;" >"$WORK/nap.sql"
+bg "$WORK/nap.sql" "$WORK/nap.out"
+wait_for 10 "$napping"
+sleep 1.2
+sql s1 db -c "$end_sessions" >/dev/null
+wait "$BG"
+like "a running statement that is ended is not run again" 'ERROR: +57P01' "$(cat "$WORK/nap.out")"
+
 # cancelled SQL: what the session prints when it is cancelled while the shard naps.
 cancelled() {
     echo "SET application_name = 'cancelled'; $1" >"$WORK/cancelled.sql"

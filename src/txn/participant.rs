@@ -17,7 +17,11 @@ use crate::wire::{Reply, Request, Session, Ticket, WireError};
 use pgrx::pg_sys::Oid;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A connection that was dead before shows within this time. What dies later, dies of the request, or somebody
+/// has ended it: not to be done again.
+const STALE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Portal names of a connection that are passed over, at most, when it takes another one's place.
 const MOST_PORTALS: u32 = 10_000_000;
@@ -38,7 +42,7 @@ pub struct Participant {
     /// What happened to the connection, once it is of no use any more in this transaction.
     lost: RefCell<Option<String>>,
     /// The one request sent so far, while it may be sent again.
-    first: RefCell<Option<retry::Copy>>,
+    first: RefCell<Option<(retry::Copy, Instant)>>,
     /// How far the two-phase commit has come.
     phase: Cell<Phase>,
     /// Portals nobody reads any more, closed with the next request.
@@ -123,7 +127,7 @@ impl Participant {
         self.enter();
         match self.session().submit(request) {
             Ok(ticket) => {
-                self.first.replace(copy);
+                self.first.replace(copy.map(|copy| (copy, Instant::now())));
                 Ok(ticket)
             }
             Err(error) => match copy {
@@ -154,7 +158,7 @@ impl Participant {
             Err(error) => error,
         };
         match self.first.take() {
-            Some(copy) if error.is_fatal() => {
+            Some((copy, sent)) if error.is_fatal() && sent.elapsed() < STALE_WITHIN => {
                 let ticket = self.submit_again(&copy)?;
                 self.session().wait(ticket, None).map_err(|error| self.fail(error, Some(sql)))
             }
