@@ -5,7 +5,7 @@
 // One SAFETY note stands for all trampolines, which differ only in what they call.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use crate::exec::{analyze, explain, import, modify, scan, truncate};
+use crate::exec::{analyze, direct, explain, import, modify, scan, truncate};
 use crate::pg::guard::entry;
 use crate::plan;
 use pgrx::pg_sys::{
@@ -44,6 +44,11 @@ fn shard_fdw_handler() -> PgBox<FdwRoutine> {
     routine.EndForeignModify = Some(end_foreign_modify);
     routine.BeginForeignInsert = Some(begin_foreign_insert);
     routine.EndForeignInsert = Some(end_foreign_insert);
+    routine.PlanDirectModify = Some(plan_direct_modify);
+    routine.BeginDirectModify = Some(begin_direct_modify);
+    routine.IterateDirectModify = Some(iterate_direct_modify);
+    routine.EndDirectModify = Some(end_direct_modify);
+    routine.ExplainDirectModify = Some(explain_direct_modify);
     routine.IsForeignRelUpdatable = Some(is_foreign_rel_updatable);
     routine.ExecForeignTruncate = Some(exec_foreign_truncate);
     routine.ExplainForeignScan = Some(explain_foreign_scan);
@@ -152,7 +157,7 @@ unsafe extern "C-unwind" fn add_foreign_update_targets(
     _entry: *mut RangeTblEntry,
     _relation: Relation,
 ) {
-    unsafe { entry(|| plan::modify::add_update_targets(root, rtindex)) }
+    unsafe { entry(|| plan::row_identity::add_update_targets(root, rtindex)) }
 }
 
 unsafe extern "C-unwind" fn plan_foreign_modify(
@@ -233,6 +238,41 @@ unsafe extern "C-unwind" fn begin_foreign_insert(
 
 unsafe extern "C-unwind" fn end_foreign_insert(_estate: *mut EState, result: *mut ResultRelInfo) {
     unsafe { entry(|| modify::end(result)) }
+}
+
+unsafe extern "C-unwind" fn plan_direct_modify(
+    root: *mut PlannerInfo,
+    node: *mut ModifyTable,
+    result: Index,
+    subplan: c_int,
+) -> bool {
+    unsafe { entry(|| plan::direct::plan(root, node, result, subplan)) }
+}
+
+unsafe extern "C-unwind" fn begin_direct_modify(node: *mut ForeignScanState, flags: c_int) {
+    unsafe {
+        entry(|| match flags as u32 & pgrx::pg_sys::EXEC_FLAG_EXPLAIN_ONLY {
+            0 => direct::begin(node),
+            _ => Ok(()),
+        })
+    }
+}
+
+unsafe extern "C-unwind" fn iterate_direct_modify(
+    node: *mut ForeignScanState,
+) -> *mut TupleTableSlot {
+    unsafe { entry(|| direct::iterate(node)) }
+}
+
+unsafe extern "C-unwind" fn end_direct_modify(node: *mut ForeignScanState) {
+    unsafe { entry(|| direct::end(node)) }
+}
+
+unsafe extern "C-unwind" fn explain_direct_modify(
+    node: *mut ForeignScanState,
+    out: *mut ExplainState,
+) {
+    unsafe { entry(|| explain::direct(node, out)) }
 }
 
 unsafe extern "C-unwind" fn is_foreign_rel_updatable(relation: Relation) -> c_int {

@@ -245,12 +245,22 @@ unsafe fn direct(
     let mut conditions = change.conditions.clone();
     let mut above = Vec::new();
     if let Some(from) = change.from.clone().filter(|_| joined) {
-        let (rest, joining) = from.without(change.rti)?;
-        conditions.extend(joining);
-        if let Some(rest) = rest {
+        let rest = from.without(change.rti)?;
+        conditions.extend(rest.conditions);
+        if let Some(from) = &rest.from {
             writer.push(join_word);
             // SAFETY: as above.
-            above = unsafe { writer.from(&rest, true)? };
+            above = unsafe { writer.from(from, true)? };
+        }
+        for exists in rest.exists {
+            let mut within = Vec::new();
+            let inner = writer.capture(|writer| {
+                // SAFETY: as above.
+                within = unsafe { writer.from(&exists.inner, true)? };
+                Ok(())
+            })?;
+            // SAFETY: as above.
+            above.push(unsafe { writer.exists(exists.kind, inner, &exists.on, within)? });
         }
     }
     // SAFETY: as above.

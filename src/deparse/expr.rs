@@ -126,7 +126,9 @@ impl Writer<'_> {
             }
             return Ok(());
         }
-        let name = if attnum < 0 {
+        let name = if self.scope.carriers.get(&rti) == Some(&attnum) {
+            "tableoid".to_owned()
+        } else if attnum < 0 {
             system_column(attnum).unwrap_or("ctid").to_owned()
         } else {
             self.column_name(rti, attnum)?

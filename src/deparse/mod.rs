@@ -54,6 +54,7 @@ mod order_limit;
 mod plan_list;
 pub mod quote;
 mod relation;
+mod remainder;
 mod safety;
 mod scope;
 mod select;

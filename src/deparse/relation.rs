@@ -111,55 +111,6 @@ impl From {
             }],
         }
     }
-
-    /// What is left without the table (the target of an UPDATE or DELETE), and the conditions that joined it,
-    /// for WHERE. The table may only be inner-joined, which the planner's caller has made sure of: it must not
-    /// be on the nullable side of an outer join, and a join with such a table can be made last.
-    pub(super) fn without(self, target: u32) -> Result<(Option<From>, Vec<*mut Expr>), Failure> {
-        match self {
-            From::Table { rti } if rti == target => Ok((None, Vec::new())),
-            From::Join { kind, outer, inner, mut on } => {
-                let in_outer = outer.tables().contains(&target);
-                let in_inner = inner.tables().contains(&target);
-                if !in_outer && !in_inner {
-                    return Ok((Some(From::Join { kind, outer, inner, on }), Vec::new()));
-                }
-                let keeps = match kind {
-                    JoinKind::Inner => true,
-                    JoinKind::Left | JoinKind::Semi | JoinKind::Anti => in_outer,
-                    JoinKind::Right => in_inner,
-                    JoinKind::Full => false,
-                };
-                if !keeps {
-                    return Err(Failure::internal(
-                        "the changed table may be missing from the join",
-                    ));
-                }
-                let (side, other) = if in_outer { (outer, inner) } else { (inner, outer) };
-                let (rest, mut conditions) = side.without(target)?;
-                if kind == JoinKind::Inner {
-                    conditions.append(&mut on);
-                    let from = match rest {
-                        Some(rest) if in_outer => join(kind, rest, *other),
-                        Some(rest) => join(kind, *other, rest),
-                        None => *other,
-                    };
-                    return Ok((Some(from), conditions));
-                }
-                let Some(rest) = rest else {
-                    return Err(Failure::internal("the changed table is outer-joined directly"));
-                };
-                let (outer, inner) = if in_outer { (rest, *other) } else { (*other, rest) };
-                let from = From::Join { kind, outer: outer.into(), inner: inner.into(), on };
-                Ok((Some(from), conditions))
-            }
-            from => Ok((Some(from), Vec::new())),
-        }
-    }
-}
-
-fn join(kind: JoinKind, outer: From, inner: From) -> From {
-    From::Join { kind, outer: outer.into(), inner: inner.into(), on: Vec::new() }
 }
 
 impl Writer<'_> {
@@ -213,15 +164,8 @@ impl Writer<'_> {
             Ok(())
         })?;
         if matches!(kind, JoinKind::Semi | JoinKind::Anti) {
-            let exists = self.capture(|writer| {
-                writer.push(if kind == JoinKind::Anti { "NOT EXISTS (" } else { "EXISTS (" });
-                writer.push("SELECT NULL FROM ");
-                writer.out.append(inner_sql);
-                // SAFETY: as above.
-                unsafe { writer.filter(" WHERE ", on, above_inner)? };
-                writer.push(")");
-                Ok(())
-            })?;
+            // SAFETY: as above.
+            let exists = unsafe { self.exists(kind, inner_sql, on, above_inner)? };
             self.out.append(outer_sql);
             above_outer.push(exists);
             return Ok(above_outer);
@@ -249,6 +193,25 @@ impl Writer<'_> {
         unsafe { self.filter("", on, within)? };
         self.push("))");
         Ok(above)
+    }
+
+    /// A semi-join or anti-join as a condition. `above` are conditions that its inner side left.
+    pub(super) unsafe fn exists(
+        &mut self,
+        kind: JoinKind,
+        inner: Template,
+        on: &[*mut Expr],
+        above: Vec<Template>,
+    ) -> Result<Template, Failure> {
+        self.capture(|writer| {
+            writer.push(if kind == JoinKind::Anti { "NOT EXISTS (" } else { "EXISTS (" });
+            writer.push("SELECT NULL FROM ");
+            writer.out.append(inner);
+            // SAFETY: the caller vouches for the expressions.
+            unsafe { writer.filter(" WHERE ", on, above)? };
+            writer.push(")");
+            Ok(())
+        })
     }
 
     /// Conditions behind `keyword`, expressions first; nothing without any.

@@ -18,6 +18,8 @@ pub struct Scope {
     pub extensions: Vec<Oid>,
     /// The tables, by range-table index.
     pub tables: HashMap<u32, Rc<ForeignTable>>,
+    /// System columns that stand for the remote tableoid, by range-table index: see plan/row_identity.rs.
+    pub carriers: HashMap<u32, i32>,
     /// Whether the query groups: aggregates and GROUPING() may be shipped.
     pub grouping: bool,
 }
@@ -35,6 +37,7 @@ impl Scope {
             server: server.as_ref().map_or(Oid::INVALID, |server| server.oid),
             extensions: server.map_or_else(Vec::new, |server| server.extensions.clone()),
             tables,
+            carriers: HashMap::new(),
             grouping: false,
         }
     }

@@ -3,7 +3,7 @@
 use crate::error::Failure;
 use crate::options::load;
 use crate::pg::explain::Explainer;
-use crate::plan::private::{ModifyPlan, ScanPlan};
+use crate::plan::private::{DirectPlan, ModifyPlan, ScanPlan};
 use pgrx::pg_sys;
 
 /// ExplainForeignScan.
@@ -61,6 +61,29 @@ fn shards(plan: &ScanPlan) -> Result<String, Failure> {
         }
     }
     Ok(text)
+}
+
+/// ExplainDirectModify.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn direct(
+    node: *mut pg_sys::ForeignScanState,
+    out: *mut pg_sys::ExplainState,
+) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let out = Explainer::new(out);
+        if !out.verbose() {
+            return Ok(());
+        }
+        let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+        let plan = DirectPlan::from_list((*scan).fdw_private)?.scan;
+        if let Some(placement) = plan.placements.first() {
+            out.text(c"Remote SQL", &plan.sql(placement)?);
+        }
+        Ok(())
+    }
 }
 
 /// ExplainForeignModify.

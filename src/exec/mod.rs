@@ -3,6 +3,7 @@
 pub mod analyze;
 mod arena;
 mod codec;
+pub mod direct;
 pub mod explain;
 mod field;
 pub mod import;

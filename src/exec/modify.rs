@@ -1,12 +1,13 @@
 //! INSERT, UPDATE and DELETE of foreign tables, row by row and in batches.
 
 use super::params::ParamEncoder;
-use super::rows::{Fit, RowDecoder};
+use super::rows::RowDecoder;
 use super::tuple::Filler;
 use crate::error::{Failure, SqlState};
 use crate::options::load::{self, ForeignTable};
 use crate::pg::{catalog, compat, memory};
 use crate::plan::private::ModifyPlan;
+use crate::plan::row_identity;
 use crate::txn::{self, Participant};
 use crate::wire::{Formats, Params, Reply, Request};
 use pgrx::pg_sys;
@@ -28,11 +29,9 @@ pub struct ModifyState {
     /// Parameters of one row.
     row_params: usize,
     decoder: Option<RowDecoder>,
-    /// Whether RETURNING's columns have been looked at.
-    described: bool,
     filler: Filler,
-    /// Position of ctid among the subplan's junk columns.
-    ctid: i16,
+    /// Positions of ctid and the remote tableoid among the subplan's junk columns.
+    identity: [i16; 2],
 }
 
 impl ModifyState {
@@ -54,7 +53,7 @@ impl ModifyState {
             let participant = txn::enlist(table.server.oid, compat::result_user(result, estate))?;
             let mut types = Vec::new();
             if operation != CmdType::CMD_INSERT {
-                types.push(pg_sys::TIDOID);
+                types.extend([pg_sys::TIDOID, pg_sys::OIDOID]);
             }
             for &target in &plan.targets {
                 types.push((*compat::attribute(descriptor, target as usize - 1)).atttypid);
@@ -62,10 +61,13 @@ impl ModifyState {
             let sql = plan.sql(&table, 1);
             let filler = Filler::new(descriptor, &plan.retrieved)?;
             let decoder = if plan.returning {
-                Some(RowDecoder::new(
+                let mut decoder = RowDecoder::new(
                     filler.local_columns(descriptor),
                     catalog::relation_name(table.relid).unwrap_or_default(),
-                )?)
+                )?;
+                // In another form rows could only be asked for after a look at the result's description.
+                decoder.text_only();
+                Some(decoder)
             } else {
                 None
             };
@@ -74,20 +76,14 @@ impl ModifyState {
                 sql: sql.into(),
                 batch: None,
                 row_params: types.len(),
-                described: false,
                 plan,
                 table,
                 participant,
                 decoder,
                 filler,
-                ctid: 0,
+                identity: [0, 0],
             })
         }
-    }
-
-    /// The remote SQL of one row.
-    pub fn sql(&self) -> &str {
-        &self.sql
     }
 
     /// Inserts `slots` with one statement; with RETURNING the slots then hold the rows as stored. Gives the
@@ -125,7 +121,7 @@ impl ModifyState {
     fn run(&mut self, sql: &str, params: &Params) -> Result<Reply, Failure> {
         self.participant.mark_written();
         let types = self.encoder.param_types(params.values.len());
-        let formats = self.formats(sql, &types)?;
+        let formats = Formats::Text;
         let request =
             Request::Execute { sql, param_types: &types, params, formats, portal: "", max_rows: 0 };
         let reply = self.participant.run(request, sql)?;
@@ -135,23 +131,6 @@ impl ModifyState {
         Ok(reply)
     }
 
-    /// The formats for RETURNING's columns. They are looked at before the statement runs: it cannot run twice.
-    fn formats(&mut self, sql: &str, types: &[u32]) -> Result<Formats, Failure> {
-        let Some(decoder) = &mut self.decoder else { return Ok(Formats::Text) };
-        if !self.described {
-            let request = Request::Prepare { sql, param_types: types };
-            let reply = self.participant.run(request, sql)?;
-            if let Some(columns) = &reply.columns {
-                // Fitting twice: the first may settle on other formats.
-                if decoder.fit(columns)? != Fit::Ready {
-                    decoder.fit(columns)?;
-                }
-            }
-            self.described = true;
-        }
-        Ok(decoder.formats())
-    }
-
     /// Takes RETURNING's row into `slot` and counts rows.
     unsafe fn finish(
         &mut self,
@@ -159,6 +138,9 @@ impl ModifyState {
         slot: Option<*mut pg_sys::TupleTableSlot>,
     ) -> Result<u64, Failure> {
         let Some(decoder) = &mut self.decoder else { return Ok(affected(reply)) };
+        if let Some(columns) = &reply.columns {
+            decoder.fit(columns)?;
+        }
         let (Some(slot), Some(&start)) = (slot, reply.rows.first()) else {
             return Ok(reply.rows.len() as u64);
         };
@@ -183,18 +165,20 @@ impl ModifyState {
     ) -> Result<u64, Failure> {
         // SAFETY: the slots are the executor's; the junk column was added by AddForeignUpdateTargets.
         unsafe {
-            let mut null = false;
-            let ctid = pg_sys::slot_getattr(plan_slot, i32::from(self.ctid), &raw mut null);
-            if null {
-                return Err(Failure::internal("ctid is NULL"));
-            }
             let mut params = Params::default();
-            self.encoder.encode(0, ctid, false, &mut params)?;
+            for (i, position) in self.identity.into_iter().enumerate() {
+                let mut null = false;
+                let value = pg_sys::slot_getattr(plan_slot, i32::from(position), &raw mut null);
+                if null {
+                    return Err(Failure::internal("a row's identity is NULL"));
+                }
+                self.encoder.encode(i, value, false, &mut params)?;
+            }
             if operation == CmdType::CMD_UPDATE {
                 pg_sys::slot_getallattrs(slot);
                 for (i, &target) in self.plan.targets.iter().enumerate() {
                     let (value, null) = attribute(slot, target);
-                    self.encoder.encode(i + 1, value, null, &mut params)?;
+                    self.encoder.encode(i + 2, value, null, &mut params)?;
                 }
             }
             let sql = Rc::clone(&self.sql);
@@ -239,11 +223,15 @@ pub unsafe fn begin(
         let plan = ModifyPlan::from_list(private)?;
         let mut state = ModifyState::new(estate, result, plan, operation)?;
         if operation != CmdType::CMD_INSERT {
-            let subplan = (*(*node).ps.lefttree).plan;
-            state.ctid =
-                pg_sys::ExecFindJunkAttributeInTlist((*subplan).targetlist, c"ctid".as_ptr());
-            if state.ctid <= 0 {
-                return Err(Failure::internal("could not find junk ctid column"));
+            let targets = (*(*(*node).ps.lefttree).plan).targetlist;
+            state.identity = [
+                pg_sys::ExecFindJunkAttributeInTlist(targets, c"ctid".as_ptr()),
+                row_identity::junk_column(targets),
+            ];
+            if state.identity.contains(&0) {
+                return Err(Failure::internal(
+                    "could not find a row's identity among junk columns",
+                ));
             }
         }
         (*result).ri_FdwState = memory::give((*estate).es_query_cxt, state).cast();

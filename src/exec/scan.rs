@@ -70,7 +70,7 @@ impl ScanState {
             };
             let mut columns = filler.local_columns(descriptor);
             if !base {
-                name_row_types(&mut columns, &plan, scan, (*node).ss.ps.state);
+                name_row_types(&mut columns, &plan.retrieved, scan, (*node).ss.ps.state);
             }
             let params = expr::List::init((*scan).fdw_exprs, node.cast());
             let modifies = compat::statement_modifies((*node).ss.ps.state);
@@ -368,16 +368,16 @@ fn refuse_own_rows(parent: Oid) -> Result<(), Failure> {
 }
 
 /// A whole row that row locks ask for is of type RECORD in the plan; what comes is the row type of its table.
-unsafe fn name_row_types(
+pub(super) unsafe fn name_row_types(
     columns: &mut [LocalColumn],
-    plan: &ScanPlan,
+    retrieved: &[i32],
     scan: *mut pg_sys::ForeignScan,
     estate: *mut pg_sys::EState,
 ) {
     // SAFETY: a node being initialised has its plan and range table; positions are checked by zip.
     unsafe {
         let entries = node::list_vec::<pg_sys::TargetEntry>((*scan).fdw_scan_tlist);
-        for (column, &position) in columns.iter_mut().zip(&plan.retrieved) {
+        for (column, &position) in columns.iter_mut().zip(retrieved) {
             let var = usize::try_from(position - 1)
                 .ok()
                 .and_then(|index| node::cast::<pg_sys::Var, _>((**entries.get(index)?).expr));

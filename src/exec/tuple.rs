@@ -16,6 +16,8 @@ enum Target {
     Attribute(usize),
     /// A system column, by its negative attribute number.
     System(i32),
+    /// Nowhere: the column belongs to another row.
+    Nowhere,
 }
 
 /// Fills slots from result rows.
@@ -29,7 +31,8 @@ pub struct Filler {
 }
 
 impl Filler {
-    /// For results whose columns are `retrieved`: attribute numbers of `descriptor` (system columns negative).
+    /// For results whose columns are `retrieved`: attribute numbers of `descriptor` (system columns negative, 0
+    /// for a column that does not belong to it).
     ///
     /// # Safety
     /// `descriptor` is a valid row type.
@@ -40,6 +43,7 @@ impl Filler {
         for &attribute in retrieved {
             targets.push(match usize::try_from(attribute) {
                 Err(_) => Target::System(attribute),
+                Ok(0) => Target::Nowhere,
                 Ok(number) if (1..=width).contains(&number) => Target::Attribute(number - 1),
                 Ok(_) => {
                     return Err(Failure::internal(format!("no attribute {attribute} in a result")));
@@ -74,6 +78,9 @@ impl Filler {
                     let (type_oid, name) = system_column(*number);
                     LocalColumn { type_oid, typmod: -1, name: name.to_owned() }
                 }
+                Target::Nowhere => {
+                    LocalColumn { type_oid: pg_sys::TEXTOID, typmod: -1, name: String::new() }
+                }
             })
             .collect()
     }
@@ -93,12 +100,30 @@ impl Filler {
         row: &[u8],
         slot: *mut pg_sys::TupleTableSlot,
     ) -> Result<(), Failure> {
-        // SAFETY: the slot's arrays are `width` long; decoded values outlive the slot's contents (see
-        // RowDecoder::reset_batch).
+        // SAFETY: decoded values outlive the slot's contents (see RowDecoder::reset_batch).
         unsafe {
             if !self.targets.is_empty() {
                 decoder.decode(row, &mut self.values, &mut self.nulls)?;
             }
+            self.place(slot);
+        }
+        Ok(())
+    }
+
+    /// Fills `slot` from the row that another filler of the same columns stored last.
+    ///
+    /// # Safety
+    /// As for [`Filler::store`].
+    pub unsafe fn store_part(&mut self, of: &Filler, slot: *mut pg_sys::TupleTableSlot) {
+        self.values.clone_from(&of.values);
+        self.nulls.clone_from(&of.nulls);
+        // SAFETY: as the caller vouches.
+        unsafe { self.place(slot) }
+    }
+
+    unsafe fn place(&self, slot: *mut pg_sys::TupleTableSlot) {
+        // SAFETY: the slot's arrays are `width` long.
+        unsafe {
             let values = std::slice::from_raw_parts_mut((*slot).tts_values, self.width);
             let nulls = std::slice::from_raw_parts_mut((*slot).tts_isnull, self.width);
             nulls.fill(true);
@@ -114,7 +139,7 @@ impl Filler {
                     Target::System(pg_sys::SelfItemPointerAttributeNumber) if !*null => {
                         ctid = Some(*value.cast_mut_ptr::<pg_sys::ItemPointerData>());
                     }
-                    Target::System(_) => {}
+                    Target::System(_) | Target::Nowhere => {}
                 }
             }
             for (value, null) in values.iter_mut().zip(nulls.iter()) {
@@ -130,7 +155,6 @@ impl Filler {
                     (*slot).tts_tid = ctid;
                 }
             }
-            Ok(())
         }
     }
 

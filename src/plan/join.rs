@@ -89,6 +89,13 @@ unsafe fn combine(
                 .chain(&right.scope.tables)
                 .map(|(k, v)| (*k, v.clone()))
                 .collect(),
+            carriers: left
+                .scope
+                .carriers
+                .iter()
+                .chain(&right.scope.carriers)
+                .map(|(k, v)| (*k, *v))
+                .collect(),
             ..left.scope.clone()
         };
         scope.root = root;

@@ -2,6 +2,7 @@
 
 mod colocated;
 mod cost;
+pub mod direct;
 mod epq;
 pub mod foreign_plan;
 pub mod join;
@@ -12,6 +13,7 @@ pub mod private;
 mod prune;
 mod relinfo;
 pub mod routing;
+pub mod row_identity;
 pub mod scan;
 pub mod sharded;
 pub mod upper;

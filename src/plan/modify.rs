@@ -9,29 +9,6 @@ use crate::pg::{compat, node};
 use pgrx::pg_sys;
 use pgrx::pg_sys::CmdType;
 
-/// AddForeignUpdateTargets: a row is found again by its ctid.
-///
-/// # Safety
-/// Arguments as fdwhandler.sgml says.
-pub unsafe fn add_update_targets(
-    root: *mut pg_sys::PlannerInfo,
-    rtindex: pg_sys::Index,
-) -> Result<(), Failure> {
-    // SAFETY: as the caller vouches; the name is copied by the target entry's maker.
-    unsafe {
-        let ctid = pg_sys::makeVar(
-            rtindex as _,
-            pg_sys::SelfItemPointerAttributeNumber as i16,
-            pg_sys::TIDOID,
-            -1,
-            pg_sys::InvalidOid,
-            0,
-        );
-        pg_sys::add_row_identity_var(root, ctid, rtindex, c"ctid".as_ptr());
-        Ok(())
-    }
-}
-
 /// PlanForeignModify.
 ///
 /// # Safety
@@ -116,8 +93,10 @@ unsafe fn build(
                 let conflict = if do_nothing { OnConflict::DoNothing } else { OnConflict::Error };
                 deparse::insert(&scope, rti, targets, conflict, &returned)?
             }
-            CmdType::CMD_UPDATE => deparse::update(&scope, rti, targets, RowId::Ctid, &returned)?,
-            _ => deparse::delete(&scope, rti, RowId::Ctid, &returned)?,
+            CmdType::CMD_UPDATE => {
+                deparse::update(&scope, rti, targets, RowId::CtidAndTable, &returned)?
+            }
+            _ => deparse::delete(&scope, rti, RowId::CtidAndTable, &returned)?,
         };
         let generated = |attnum: &i32| {
             (*compat::attribute(relation.descriptor(), *attnum as usize - 1)).attgenerated != 0
@@ -125,7 +104,7 @@ unsafe fn build(
         Ok(ModifyPlan {
             template: statement.template,
             targets: targets.iter().copied().filter(|attnum| !generated(attnum)).collect(),
-            returning: !attrs.is_null(),
+            returning: !statement.retrieved.is_empty(),
             retrieved: statement.retrieved,
         })
     }
@@ -195,8 +174,22 @@ fn has_before_update(relation: &Relation) -> bool {
     }
 }
 
+/// Vars of all columns of an open table.
+pub(super) unsafe fn columns_of(relid: pg_sys::Oid, rti: u32) -> Vec<*mut pg_sys::Var> {
+    let relation = Relation::open(relid, pg_sys::NoLock as i32);
+    let columns = all_columns(&relation).into_iter().map(|attnum| {
+        // SAFETY: the number is one of the open relation's.
+        unsafe {
+            let column = compat::attribute(relation.descriptor(), attnum as usize - 1);
+            let (type_oid, typmod) = ((*column).atttypid, (*column).atttypmod);
+            pg_sys::makeVar(rti as i32, attnum as i16, type_oid, typmod, (*column).attcollation, 0)
+        }
+    });
+    columns.collect()
+}
+
 /// List number `index` of a list of lists, NIL when there is none.
-unsafe fn nth_list(lists: *mut pg_sys::List, index: i32) -> *mut pg_sys::List {
+pub(super) unsafe fn nth_list(lists: *mut pg_sys::List, index: i32) -> *mut pg_sys::List {
     // SAFETY: the index is checked.
     unsafe {
         if lists.is_null() || index >= (*lists).length {

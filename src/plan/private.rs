@@ -182,6 +182,44 @@ impl ModifyPlan {
     }
 }
 
+/// An UPDATE or DELETE that the shard runs as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct DirectPlan {
+    /// The statement and where it goes; `retrieved` are RETURNING's columns.
+    pub scan: ScanPlan,
+    /// Whether the rows it changes count for the command tag.
+    pub counts: bool,
+}
+
+impl DirectPlan {
+    /// As `fdw_private` of the ForeignScan below the ModifyTable.
+    ///
+    /// # Safety
+    /// In planner context.
+    pub unsafe fn to_list(&self) -> *mut pg_sys::List {
+        // SAFETY: list and node makers only allocate.
+        unsafe {
+            let mut out = Writer::new();
+            out.list(self.scan.to_list());
+            out.integer(i32::from(self.counts));
+            out.finish()
+        }
+    }
+
+    /// From `fdw_private`.
+    ///
+    /// # Safety
+    /// `list` was made by [`DirectPlan::to_list`], possibly copied since.
+    pub unsafe fn from_list(list: *mut pg_sys::List) -> Result<DirectPlan, Failure> {
+        // SAFETY: as above.
+        unsafe {
+            let mut list = Reader::new(list);
+            let scan = ScanPlan::from_list(list.list()?)?;
+            Ok(DirectPlan { scan, counts: list.integer()? != 0 })
+        }
+    }
+}
+
 fn malformed() -> Failure {
     Failure::internal("malformed plan data of a foreign scan")
 }

@@ -2,6 +2,7 @@
 
 use super::private::Placement;
 use super::relinfo::RelInfo;
+use super::row_identity;
 use super::{cost, paths};
 use super::{prune, sharded};
 use crate::deparse::{self, From, Scope};
@@ -39,7 +40,8 @@ pub unsafe fn rel_size(
             None if prune::verdict(root, rel)? == Verdict::Refuted => Vec::new(),
             None => vec![Placement { server: table.server.oid, tables: vec![relid] }],
         };
-        let scope = Scope::new(root, [(rti, Rc::clone(&table))]);
+        let mut scope = Scope::new(root, [(rti, Rc::clone(&table))]);
+        scope.carriers.extend(row_identity::carrier_of(root, rti).map(|attnum| (rti, attnum)));
         let mut info = RelInfo {
             server: Rc::clone(&table.server),
             user: compat::planning_user(root, rel),
