@@ -5,7 +5,7 @@
 // One SAFETY note stands for all trampolines, which differ only in what they call.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use crate::exec::{analyze, direct, explain, import, modify, scan, truncate};
+use crate::exec::{analyze, direct, explain, foreign_scan, import, modify, truncate};
 use crate::pg::guard::entry;
 use crate::plan;
 use pgrx::pg_sys::{
@@ -125,13 +125,13 @@ unsafe extern "C-unwind" fn recheck_foreign_scan(
     node: *mut ForeignScanState,
     slot: *mut TupleTableSlot,
 ) -> bool {
-    unsafe { entry(|| scan::recheck(node, slot)) }
+    unsafe { entry(|| foreign_scan::recheck(node, slot)) }
 }
 
 unsafe extern "C-unwind" fn begin_foreign_scan(node: *mut ForeignScanState, flags: c_int) {
     unsafe {
         entry(|| match flags as u32 & pgrx::pg_sys::EXEC_FLAG_EXPLAIN_ONLY {
-            0 => scan::begin(node),
+            0 => foreign_scan::begin(node),
             _ => Ok(()),
         })
     }
@@ -140,15 +140,15 @@ unsafe extern "C-unwind" fn begin_foreign_scan(node: *mut ForeignScanState, flag
 unsafe extern "C-unwind" fn iterate_foreign_scan(
     node: *mut ForeignScanState,
 ) -> *mut TupleTableSlot {
-    unsafe { entry(|| scan::iterate(node)) }
+    unsafe { entry(|| foreign_scan::iterate(node)) }
 }
 
 unsafe extern "C-unwind" fn rescan_foreign_scan(node: *mut ForeignScanState) {
-    unsafe { entry(|| scan::rescan(node)) }
+    unsafe { entry(|| foreign_scan::rescan(node)) }
 }
 
 unsafe extern "C-unwind" fn end_foreign_scan(node: *mut ForeignScanState) {
-    unsafe { entry(|| scan::end(node)) }
+    unsafe { entry(|| foreign_scan::end(node)) }
 }
 
 unsafe extern "C-unwind" fn add_foreign_update_targets(

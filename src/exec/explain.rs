@@ -1,5 +1,6 @@
 //! What EXPLAIN tells of foreign scans and modifications. Wording as in postgres_fdw where it has one.
 
+use super::foreign_scan;
 use crate::error::Failure;
 use crate::options::load;
 use crate::pg::explain::Explainer;
@@ -24,6 +25,20 @@ pub unsafe fn scan(
         }
         if plan.of_placements > 0 {
             out.text(c"Shards", &shards(&plan)?);
+            if out.analyze()
+                && let Some(state) = foreign_scan::state(node)
+            {
+                let asked = state
+                    .asked()
+                    .map(|(server, rows)| {
+                        Ok(format!("{} ({rows} rows)", load::server(server)?.name))
+                    })
+                    .collect::<Result<Vec<String>, Failure>>()?;
+                out.integer(c"Shards Asked", asked.len() as i64);
+                if out.verbose() {
+                    out.text(c"Rows by Shard", &asked.join(", "));
+                }
+            }
         }
         if out.verbose() {
             if let Some(placement) = plan.placements.first() {

@@ -12,7 +12,7 @@ use crate::error::{Failure, SqlState};
 use crate::pg::relation::Relation;
 use crate::pg::{catalog, compat, expr, memory, node};
 use crate::plan::private::ScanPlan;
-use crate::txn::{self, Participant};
+use crate::txn;
 use crate::wire::Params;
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
@@ -88,11 +88,6 @@ impl ScanState {
                 plan,
             })
         }
-    }
-
-    /// The plan, for EXPLAIN.
-    pub fn plan(&self) -> &ScanPlan {
-        &self.plan
     }
 
     /// The next row in the node's scan slot, or the slot empty (IterateForeignScan).
@@ -312,16 +307,11 @@ impl ScanState {
         self.started = false;
     }
 
-    /// What each placement was asked and how many rows it gave, for EXPLAIN ANALYZE.
-    pub fn received(&self) -> impl Iterator<Item = (Oid, u64)> + '_ {
-        self.lanes
-            .iter()
-            .filter_map(|lane| lane.stream.as_ref().map(|stream| (lane.server, stream.received)))
-    }
-
-    /// The participants this scan uses.
-    pub fn participants(&self) -> impl Iterator<Item = &Rc<Participant>> {
-        self.lanes.iter().filter_map(|lane| lane.stream.as_ref()).map(Stream::participant)
+    /// The servers asked so far and how many rows each gave, over all starts of the scan, for EXPLAIN ANALYZE.
+    pub fn asked(&self) -> impl Iterator<Item = (Oid, u64)> + '_ {
+        let streams =
+            self.lanes.iter().filter_map(|lane| Some((lane.server, lane.stream.as_ref()?)));
+        streams.map(|(server, stream)| (server, stream.total()))
     }
 }
 
@@ -329,20 +319,6 @@ enum Step {
     Row(usize),
     Wait,
     End,
-}
-
-/// Puts a new state into the node (in the query's memory context).
-///
-/// # Safety
-/// As for [`ScanState::begin`].
-pub unsafe fn begin(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
-    // SAFETY: es_query_cxt lives as long as the node.
-    unsafe {
-        let state = ScanState::begin(node)?;
-        let context = (*(*node).ss.ps.state).es_query_cxt;
-        (*node).fdw_state = memory::give(context, state).cast();
-    }
-    Ok(())
 }
 
 /// A sharded table that is no partitioned table was planned as holding no rows itself. If it does by now, the plan's
@@ -388,79 +364,5 @@ pub(super) unsafe fn name_row_types(
                 column.type_oid = pg_sys::get_rel_type_id((*entry).relid);
             }
         }
-    }
-}
-
-/// The node's state; `None` when it was never begun (EXPLAIN without ANALYZE).
-///
-/// # Safety
-/// `node` is a ForeignScanState of ours; the reference must not outlive the callback.
-pub unsafe fn state<'a>(node: *mut pg_sys::ForeignScanState) -> Option<&'a mut ScanState> {
-    // SAFETY: fdw_state is NULL or was set by `begin`; the executor calls one callback of a node at a time.
-    unsafe { (*node).fdw_state.cast::<ScanState>().as_mut() }
-}
-
-/// IterateForeignScan.
-///
-/// # Safety
-/// Arguments as fdwhandler.sgml says.
-pub unsafe fn iterate(
-    node: *mut pg_sys::ForeignScanState,
-) -> Result<*mut pg_sys::TupleTableSlot, Failure> {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        match state(node) {
-            Some(state) => state.iterate(node),
-            None => Ok(pg_sys::ExecClearTuple((*node).ss.ss_ScanTupleSlot)),
-        }
-    }
-}
-
-/// ReScanForeignScan.
-///
-/// # Safety
-/// Arguments as fdwhandler.sgml says.
-pub unsafe fn rescan(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
-    // SAFETY: as the caller vouches.
-    unsafe { state(node).map_or(Ok(()), |state| state.rescan(node)) }
-}
-
-/// EndForeignScan. The state itself goes with the query's memory.
-///
-/// # Safety
-/// Arguments as fdwhandler.sgml says.
-pub unsafe fn end(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
-    // SAFETY: as the caller vouches.
-    if let Some(state) = unsafe { state(node) } {
-        state.stop();
-    }
-    Ok(())
-}
-
-/// RecheckForeignScan: for a join, computes it again from the changed row, here; the local plan below the scan does it.
-/// A base relation's conditions are rechecked by the executor itself.
-///
-/// # Safety
-/// Arguments as fdwhandler.sgml says.
-pub unsafe fn recheck(
-    node: *mut pg_sys::ForeignScanState,
-    slot: *mut pg_sys::TupleTableSlot,
-) -> Result<bool, Failure> {
-    // SAFETY: as the caller vouches; a join that may be rechecked was planned with a local plan below it.
-    unsafe {
-        let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
-        if (*scan).scan.scanrelid > 0 {
-            return Ok(true);
-        }
-        let outer = (*node).ss.ps.lefttree;
-        if outer.is_null() {
-            return Err(Failure::internal("a foreign join cannot be checked again"));
-        }
-        let result = pg_sys::ExecProcNode(outer);
-        if result.is_null() || (*result).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0 {
-            return Ok(false);
-        }
-        pg_sys::ExecCopySlot(slot, result);
-        Ok(true)
     }
 }

@@ -34,8 +34,10 @@ pub struct Stream {
     opened: Option<Stamp>,
     started: bool,
     first_batch: bool,
-    /// Rows received so far, for EXPLAIN ANALYZE.
-    pub received: u64,
+    /// Rows received since the last start.
+    received: u64,
+    /// Rows received before it.
+    before: u64,
 }
 
 /// What [`Stream::next_row`] found.
@@ -74,6 +76,7 @@ impl Stream {
             started: false,
             first_batch: true,
             received: 0,
+            before: 0,
         }
     }
 
@@ -87,9 +90,9 @@ impl Stream {
         &self.sql
     }
 
-    /// Whether the request has been sent.
-    pub fn started(&self) -> bool {
-        self.started
+    /// Rows received over all starts.
+    pub fn total(&self) -> u64 {
+        self.before + self.received
     }
 
     /// Sends the query with `params`; does not wait.
@@ -239,7 +242,7 @@ impl Stream {
             self.suspended = false;
             self.batch = Reply::default();
             self.next = 0;
-            self.received = 0;
+            self.before += std::mem::take(&mut self.received);
             if let Some(kept) = &mut self.kept {
                 kept.clear();
             }

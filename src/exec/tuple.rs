@@ -85,11 +85,6 @@ impl Filler {
             .collect()
     }
 
-    /// Whether there is any column to decode.
-    pub fn is_empty(&self) -> bool {
-        self.targets.is_empty()
-    }
-
     /// Decodes `row` into `slot`, which is empty. Columns that were not asked for become NULL.
     ///
     /// # Safety

@@ -279,17 +279,6 @@ pub fn extension(name: &str) -> Option<pg_sys::Oid> {
     (oid != pg_sys::InvalidOid).then_some(oid)
 }
 
-/// A type's name as SQL that means the same under any search_path: built-in names as they are written
-/// (`integer`, `numeric(10,2)`), others with their schema.
-pub fn type_name(oid: pg_sys::Oid, typmod: i32) -> String {
-    let mut flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN;
-    if oid.to_u32() >= pg_sys::FirstGenbkiObjectId {
-        flags |= pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
-    }
-    // SAFETY: returns a palloc'd string.
-    unsafe { text::take_from_server(pg_sys::format_type_extended(oid, typmod, flags as u16)) }
-}
-
 unsafe fn taken(text: *mut c_char) -> Option<String> {
     // SAFETY: the caller gives NULL or a palloc'd string.
     (!text.is_null()).then(|| unsafe { text::take_from_server(text) })

@@ -170,76 +170,6 @@ pub unsafe fn planning_user(
     }
 }
 
-/// A ForeignPath for a base relation.
-///
-/// # Safety
-/// In a GetForeignPaths callback for `rel`.
-#[allow(clippy::too_many_arguments)]
-pub unsafe fn create_foreignscan_path(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    rows: f64,
-    startup: f64,
-    total: f64,
-    pathkeys: *mut pg_sys::List,
-    required_outer: pg_sys::Relids,
-    outer_path: *mut pg_sys::Path,
-    private: *mut pg_sys::List,
-) -> *mut pg_sys::ForeignPath {
-    let null = std::ptr::null_mut();
-    // SAFETY: as the caller vouches; a NULL target stands for the relation's own.
-    unsafe {
-        #[cfg(any(feature = "pg15", feature = "pg16"))]
-        {
-            pg_sys::create_foreignscan_path(
-                root,
-                rel,
-                null,
-                rows,
-                startup,
-                total,
-                pathkeys,
-                required_outer,
-                outer_path,
-                private,
-            )
-        }
-        #[cfg(feature = "pg17")]
-        {
-            pg_sys::create_foreignscan_path(
-                root,
-                rel,
-                null,
-                rows,
-                startup,
-                total,
-                pathkeys,
-                required_outer,
-                outer_path,
-                std::ptr::null_mut(),
-                private,
-            )
-        }
-        #[cfg(feature = "pg18")]
-        {
-            pg_sys::create_foreignscan_path(
-                root,
-                rel,
-                null,
-                rows,
-                0,
-                startup,
-                total,
-                pathkeys,
-                required_outer,
-                outer_path,
-                std::ptr::null_mut(),
-                private,
-            )
-        }
-    }
-}
-
 /// Whether the statement being executed changes data anywhere.
 ///
 /// # Safety
@@ -264,133 +194,6 @@ pub unsafe fn updated_columns(
 ) -> *mut pg_sys::Bitmapset {
     // SAFETY: as the caller vouches; the function is optimizer/inherit.h's on all versions.
     unsafe { super::ffi::get_rel_all_updated_cols(root, rel) }
-}
-
-/// A ForeignPath for a join.
-///
-/// # Safety
-/// In a GetForeignJoinPaths callback for `rel`.
-#[allow(clippy::too_many_arguments)]
-pub unsafe fn create_foreign_join_path(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    rows: f64,
-    startup: f64,
-    total: f64,
-    pathkeys: *mut pg_sys::List,
-    required_outer: pg_sys::Relids,
-    outer_path: *mut pg_sys::Path,
-) -> *mut pg_sys::ForeignPath {
-    let target = std::ptr::null_mut();
-    let private = std::ptr::null_mut();
-    // SAFETY: as the caller vouches; a NULL target stands for the relation's own.
-    unsafe {
-        #[cfg(any(feature = "pg15", feature = "pg16"))]
-        {
-            pg_sys::create_foreign_join_path(
-                root,
-                rel,
-                target,
-                rows,
-                startup,
-                total,
-                pathkeys,
-                required_outer,
-                outer_path,
-                private,
-            )
-        }
-        #[cfg(feature = "pg17")]
-        {
-            pg_sys::create_foreign_join_path(
-                root,
-                rel,
-                target,
-                rows,
-                startup,
-                total,
-                pathkeys,
-                required_outer,
-                outer_path,
-                std::ptr::null_mut(),
-                private,
-            )
-        }
-        #[cfg(feature = "pg18")]
-        {
-            pg_sys::create_foreign_join_path(
-                root,
-                rel,
-                target,
-                rows,
-                0,
-                startup,
-                total,
-                pathkeys,
-                required_outer,
-                outer_path,
-                std::ptr::null_mut(),
-                private,
-            )
-        }
-    }
-}
-
-/// A ForeignPath for an upper relation.
-///
-/// # Safety
-/// In a GetForeignUpperPaths callback for `rel`.
-pub unsafe fn create_foreign_upper_path(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    target: *mut pg_sys::PathTarget,
-    rows: f64,
-    startup: f64,
-    total: f64,
-    pathkeys: *mut pg_sys::List,
-) -> *mut pg_sys::ForeignPath {
-    let outer_path = std::ptr::null_mut();
-    let private = std::ptr::null_mut();
-    // SAFETY: as the caller vouches.
-    unsafe {
-        #[cfg(any(feature = "pg15", feature = "pg16"))]
-        {
-            pg_sys::create_foreign_upper_path(
-                root, rel, target, rows, startup, total, pathkeys, outer_path, private,
-            )
-        }
-        #[cfg(feature = "pg17")]
-        {
-            pg_sys::create_foreign_upper_path(
-                root,
-                rel,
-                target,
-                rows,
-                startup,
-                total,
-                pathkeys,
-                outer_path,
-                std::ptr::null_mut(),
-                private,
-            )
-        }
-        #[cfg(feature = "pg18")]
-        {
-            pg_sys::create_foreign_upper_path(
-                root,
-                rel,
-                target,
-                rows,
-                0,
-                startup,
-                total,
-                pathkeys,
-                outer_path,
-                std::ptr::null_mut(),
-                private,
-            )
-        }
-    }
 }
 
 /// Whether the Var asks for the row before or after a change explicitly (`old.x`, `new.x` in RETURNING; from
@@ -462,4 +265,110 @@ pub unsafe fn group_clause(root: *mut pg_sys::PlannerInfo) -> *mut pg_sys::List 
             (*root).processed_groupClause
         }
     }
+}
+
+/// A ForeignPath by one of the three constructors, whose arguments grew: 17 added `fdw_restrictinfo`, 18 the number of
+/// disabled nodes.
+macro_rules! foreign_path {
+    ($make:ident, $root:expr, $rel:expr, $target:expr, $cost:expr, $keys:expr, $($outer:expr),+) => {{
+        let (cost, private) = ($cost, std::ptr::null_mut());
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        let path = pg_sys::$make(
+            $root, $rel, $target, cost.rows, cost.startup, cost.total, $keys, $($outer),+, private,
+        );
+        #[cfg(feature = "pg17")]
+        let path = pg_sys::$make(
+            $root, $rel, $target, cost.rows, cost.startup, cost.total, $keys, $($outer),+,
+            std::ptr::null_mut(), private,
+        );
+        #[cfg(feature = "pg18")]
+        let path = pg_sys::$make(
+            $root, $rel, $target, cost.rows, 0, cost.startup, cost.total, $keys, $($outer),+,
+            std::ptr::null_mut(), private,
+        );
+        path
+    }};
+}
+
+/// Rows and cost of a path.
+#[derive(Clone, Copy, Debug)]
+pub struct PathCost {
+    /// Rows it gives.
+    pub rows: f64,
+    /// Cost until the first row.
+    pub startup: f64,
+    /// Cost until the last row.
+    pub total: f64,
+}
+
+/// A ForeignPath for a base relation.
+///
+/// # Safety
+/// In a GetForeignPaths callback for `rel`.
+pub unsafe fn create_foreignscan_path(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    cost: PathCost,
+    pathkeys: *mut pg_sys::List,
+    required_outer: pg_sys::Relids,
+    outer: *mut pg_sys::Path,
+) -> *mut pg_sys::ForeignPath {
+    let target = std::ptr::null_mut();
+    // SAFETY: as the caller vouches; a NULL target stands for the relation's own.
+    unsafe {
+        foreign_path!(
+            create_foreignscan_path,
+            root,
+            rel,
+            target,
+            cost,
+            pathkeys,
+            required_outer,
+            outer
+        )
+    }
+}
+
+/// A ForeignPath for a join.
+///
+/// # Safety
+/// In a GetForeignJoinPaths callback for `rel`.
+pub unsafe fn create_foreign_join_path(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    cost: PathCost,
+    pathkeys: *mut pg_sys::List,
+    required_outer: pg_sys::Relids,
+    outer: *mut pg_sys::Path,
+) -> *mut pg_sys::ForeignPath {
+    let target = std::ptr::null_mut();
+    // SAFETY: as above.
+    unsafe {
+        foreign_path!(
+            create_foreign_join_path,
+            root,
+            rel,
+            target,
+            cost,
+            pathkeys,
+            required_outer,
+            outer
+        )
+    }
+}
+
+/// A ForeignPath for an upper relation.
+///
+/// # Safety
+/// In a GetForeignUpperPaths callback for `rel`.
+pub unsafe fn create_foreign_upper_path(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    target: *mut pg_sys::PathTarget,
+    cost: PathCost,
+    pathkeys: *mut pg_sys::List,
+) -> *mut pg_sys::ForeignPath {
+    let outer = std::ptr::null_mut();
+    // SAFETY: as above.
+    unsafe { foreign_path!(create_foreign_upper_path, root, rel, target, cost, pathkeys, outer) }
 }

@@ -6,6 +6,7 @@ pub mod direct;
 mod epq;
 pub mod foreign_plan;
 pub mod join;
+mod limit;
 pub mod modify;
 mod partial;
 mod paths;

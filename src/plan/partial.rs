@@ -12,7 +12,7 @@
 
 use super::relinfo::{RelInfo, Upper};
 use super::{cost, upper};
-use crate::deparse::{self, GroupBy, Limit, Scope};
+use crate::deparse::{self, GroupBy};
 use crate::error::Failure;
 use crate::pg::{aggregate, compat, node};
 use pgrx::pg_sys;
@@ -65,8 +65,6 @@ pub(super) unsafe fn paths(
             group_by,
             having: Vec::new(),
             local_having: Vec::new(),
-            order_by: Vec::new(),
-            limit: Limit::default(),
         };
         let name = format!("Aggregate on ({})", input.named(root, input_rel));
         let mut info = input.derived(step, name);
@@ -81,9 +79,7 @@ pub(super) unsafe fn paths(
             root,
             partial,
             split.target,
-            estimate.rows,
-            estimate.startup,
-            estimate.total,
+            estimate.path_cost(),
             ptr::null_mut(),
         );
         let mut costs: pg_sys::AggClauseCosts = std::mem::zeroed();
@@ -165,7 +161,7 @@ impl Split {
                     return None;
                 }
                 split.shipped.push(shipped);
-                split.add_entry(i, expr, reference, &scope);
+                split.add_entry(i, expr, reference);
             }
             pg_sys::set_pathtarget_cost_width(root, target);
             Some(split)
@@ -173,7 +169,7 @@ impl Split {
     }
 
     /// Puts the expression's partial form into the target, and an entry for it into the list.
-    unsafe fn add_entry(&mut self, index: usize, expr: Expr, reference: u32, _scope: &Scope) {
+    unsafe fn add_entry(&mut self, index: usize, expr: Expr, reference: u32) {
         // SAFETY: planner data; the Aggref is copied before it is marked.
         unsafe {
             let mut own = expr;

@@ -3,7 +3,8 @@
 use super::cost;
 use super::relinfo::RelInfo;
 use crate::deparse::SortKey;
-use crate::pg::{compat, node};
+use crate::pg::compat::{self, PathCost};
+use crate::pg::node;
 use pgrx::pg_sys;
 use std::ptr;
 
@@ -45,33 +46,13 @@ unsafe fn add_all(
     unsafe {
         let Some(estimate) = info.estimate else { return };
         let add = |startup, total, pathkeys, outer| {
-            let path = if (*rel).reloptkind == pg_sys::RelOptKind::RELOPT_JOINREL
-                || (*rel).reloptkind == pg_sys::RelOptKind::RELOPT_OTHER_JOINREL
-            {
-                compat::create_foreign_join_path(
-                    root,
-                    rel,
-                    estimate.rows,
-                    startup,
-                    total,
-                    pathkeys,
-                    required_outer,
-                    outer,
-                )
-            } else {
-                compat::create_foreignscan_path(
-                    root,
-                    rel,
-                    estimate.rows,
-                    startup,
-                    total,
-                    pathkeys,
-                    required_outer,
-                    outer,
-                    ptr::null_mut(),
-                )
+            use pg_sys::RelOptKind::{RELOPT_JOINREL, RELOPT_OTHER_JOINREL};
+            let make = match (*rel).reloptkind {
+                RELOPT_JOINREL | RELOPT_OTHER_JOINREL => compat::create_foreign_join_path,
+                _ => compat::create_foreignscan_path,
             };
-            pg_sys::add_path(rel, path.cast());
+            let cost = PathCost { rows: estimate.rows, startup, total };
+            pg_sys::add_path(rel, make(root, rel, cost, pathkeys, required_outer, outer).cast());
         };
         add(estimate.startup, estimate.total, ptr::null_mut(), outer);
         let wanted = (*root).query_pathkeys;

@@ -2,11 +2,10 @@
 //! `RelOptInfo.fdw_private` while a query is planned.
 
 use super::private::{Placement, ScanPlan};
-use crate::deparse::{
-    From, GroupBy, Limit, Params, Scope, Select, SortKey, Statement, Target, select,
-};
+use crate::deparse::{From, GroupBy, Params, Scope, Select, Statement, Target, select};
 use crate::error::Failure;
 use crate::options::load::Server;
+use crate::pg::compat::PathCost;
 use crate::pg::{catalog, memory, node, text};
 use crate::shard::ShardedTable;
 use pgrx::pg_sys;
@@ -74,10 +73,6 @@ pub struct Upper {
     pub having: Vec<*mut pg_sys::Expr>,
     /// Conditions on groups that are evaluated here.
     pub local_having: Vec<*mut pg_sys::Expr>,
-    /// ORDER BY.
-    pub order_by: Vec<SortKey>,
-    /// LIMIT and OFFSET.
-    pub limit: Limit,
 }
 
 /// Size and cost of a scan, in the planner's units.
@@ -95,6 +90,13 @@ pub struct Estimate {
     pub retrieved: f64,
 }
 
+impl Estimate {
+    /// As a path's cost.
+    pub fn path_cost(&self) -> PathCost {
+        PathCost { rows: self.rows, startup: self.startup, total: self.total }
+    }
+}
+
 impl Default for Upper {
     fn default() -> Upper {
         Upper {
@@ -103,8 +105,6 @@ impl Default for Upper {
             group_by: GroupBy::Nothing,
             having: Vec::new(),
             local_having: Vec::new(),
-            order_by: Vec::new(),
-            limit: Limit::default(),
         }
     }
 }

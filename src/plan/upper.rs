@@ -1,16 +1,14 @@
 //! What comes after joining: GetForeignUpperPaths for grouping, the final sort and LIMIT.
 
-use super::relinfo::{Estimate, RelInfo, Upper};
-use super::{cost, foreign_plan, partial, paths};
-use crate::deparse::{self, From, GroupBy, Limit, SortKey};
+use super::relinfo::{RelInfo, Upper};
+use super::{cost, limit, partial};
+use crate::deparse::{self, From, GroupBy, SortKey};
 use crate::error::Failure;
-use crate::pg::{compat, node};
+use crate::pg::compat::{self, PathCost};
+use crate::pg::node;
 use crate::shard;
 use pgrx::pg_sys;
 use pgrx::pg_sys::UpperRelationKind as Stage;
-
-/// What a LIMIT on the shard costs of one here.
-const LIMIT_FACTOR: f64 = 0.97;
 
 /// GetForeignUpperPaths.
 ///
@@ -40,7 +38,7 @@ pub unsafe fn paths(
         match stage {
             Stage::UPPERREL_GROUP_AGG => group(root, info, input, output, extra.cast()),
             Stage::UPPERREL_ORDERED => order(root, info, input, output),
-            Stage::UPPERREL_FINAL => finish(root, info, input, output, extra.cast()),
+            Stage::UPPERREL_FINAL => limit::finish(root, info, input, output, extra.cast()),
             _ => Ok(()),
         }
     }
@@ -88,9 +86,7 @@ unsafe fn group(
             root,
             grouped,
             (*grouped).reltarget,
-            estimate.rows,
-            estimate.startup,
-            estimate.total,
+            estimate.path_cost(),
             std::ptr::null_mut(),
         );
         pg_sys::add_path(grouped, path.cast());
@@ -147,15 +143,7 @@ unsafe fn grouping(
             }
         }
         let group_by = GroupBy::from_query(parse, tlist).ok()?;
-        Some(Upper {
-            tlist,
-            shipped: None,
-            group_by,
-            having: shipped,
-            local_having: local,
-            order_by: Vec::new(),
-            limit: Limit::default(),
-        })
+        Some(Upper { tlist, shipped: None, group_by, having: shipped, local_having: local })
     }
 }
 
@@ -254,9 +242,7 @@ unsafe fn order(
             root,
             input,
             *(*root).upper_targets.as_mut_ptr().add(Stage::UPPERREL_ORDERED as usize),
-            estimate.rows,
-            startup,
-            total,
+            PathCost { rows: estimate.rows, startup, total },
             (*root).sort_pathkeys,
         );
         (*path).fdw_private = Finish { sort: true, limit: false }.to_list();
@@ -273,7 +259,7 @@ pub(super) struct Finish {
 }
 
 impl Finish {
-    unsafe fn to_list(self) -> *mut pg_sys::List {
+    pub(super) unsafe fn to_list(self) -> *mut pg_sys::List {
         node::make_int_list([i32::from(self.sort), i32::from(self.limit)])
     }
 
@@ -317,150 +303,5 @@ pub(super) unsafe fn sort_keys_of_group(
             keys.extend(key);
         }
         Some(keys)
-    }
-}
-
-/// LIMIT and OFFSET, when nothing is left to do here before them.
-unsafe fn finish(
-    root: *mut pg_sys::PlannerInfo,
-    info: &RelInfo,
-    input: *mut pg_sys::RelOptInfo,
-    output: *mut pg_sys::RelOptInfo,
-    extra: *mut pg_sys::FinalPathExtraData,
-) -> Result<(), Failure> {
-    // SAFETY: planner data.
-    unsafe {
-        let parse = (*root).parse;
-        if (*parse).commandType != pg_sys::CmdType::CMD_SELECT
-            || !(*extra).limit_needed
-            || (*parse).hasTargetSRFs
-            || !info.local_conds.is_empty()
-            || info.upper.as_ref().is_some_and(|upper| !upper.local_having.is_empty())
-            // Locked rows are checked again here, and another row may have to take a place within the limit.
-            || !(*parse).rowMarks.is_null()
-            || (*parse).limitOption == pg_sys::LimitOption::LIMIT_OPTION_WITH_TIES
-            || !(*parse).windowClause.is_null()
-            || !(*parse).distinctClause.is_null()
-            || !(*parse).setOperations.is_null()
-        {
-            return Ok(());
-        }
-        for expr in [(*parse).limitCount, (*parse).limitOffset] {
-            if !expr.is_null() && deparse::foreign_expr(&info.scope, expr).is_err() {
-                return Ok(());
-            }
-        }
-        let sort = !(*root).sort_pathkeys.is_null();
-        if sort {
-            let keys = match &info.upper {
-                Some(upper) => sort_keys_of_group(info, upper, (*root).sort_pathkeys),
-                None => paths::sort_keys(input, info, (*root).sort_pathkeys),
-            };
-            if keys.is_none() {
-                return Ok(());
-            }
-        }
-        let Some(mut estimate) = info.estimate else { return Ok(()) };
-        if sort {
-            (estimate.startup, estimate.total) = cost::sorted(&estimate, info);
-        }
-        if info.placements.len() != 1 {
-            return finish_many(root, info, input, output, extra, estimate);
-        }
-        limit(&mut estimate, info, extra);
-        let path = compat::create_foreign_upper_path(
-            root,
-            input,
-            *(*root).upper_targets.as_mut_ptr().add(Stage::UPPERREL_FINAL as usize),
-            estimate.rows,
-            estimate.startup,
-            estimate.total,
-            (*root).sort_pathkeys,
-        );
-        (*path).fdw_private = Finish { sort, limit: true }.to_list();
-        pg_sys::add_path(output, path.cast());
-        Ok(())
-    }
-}
-
-/// LIMIT over several placements: each gives as many rows as could be needed, the first of all are chosen here.
-unsafe fn finish_many(
-    root: *mut pg_sys::PlannerInfo,
-    info: &RelInfo,
-    input: *mut pg_sys::RelOptInfo,
-    output: *mut pg_sys::RelOptInfo,
-    extra: *mut pg_sys::FinalPathExtraData,
-    mut estimate: Estimate,
-) -> Result<(), Failure> {
-    // SAFETY: planner data.
-    unsafe {
-        let parse = (*root).parse;
-        let target = |stage: Stage::Type| *(*root).upper_targets.as_ptr().add(stage as usize);
-        let (last, sorted) = (target(Stage::UPPERREL_FINAL), target(Stage::UPPERREL_DISTINCT));
-        // Columns that are computed after sorting would have to be added above.
-        if info.upper.is_some() || last != sorted {
-            return Ok(());
-        }
-        if foreign_plan::limit_of_each((*parse).limitCount, (*parse).limitOffset).is_none() {
-            return Ok(());
-        }
-        let most = estimate.rows;
-        let wanted = (*extra).limit_tuples;
-        if wanted > 0.0 {
-            estimate.rows = most.min(wanted * info.placements.len() as f64);
-            let spared = (most - estimate.rows) * info.server.fdw_tuple_cost;
-            estimate.total = (estimate.total - spared).max(estimate.startup) * LIMIT_FACTOR;
-        }
-        let scan = compat::create_foreign_upper_path(
-            root,
-            input,
-            last,
-            estimate.rows,
-            estimate.startup.min(estimate.total),
-            estimate.total,
-            std::ptr::null_mut(),
-        );
-        let sort = !(*root).sort_pathkeys.is_null();
-        (*scan).fdw_private = Finish { sort, limit: true }.to_list();
-        let mut path: *mut pg_sys::Path = scan.cast();
-        if sort {
-            path =
-                pg_sys::create_sort_path(root, output, path, (*root).sort_pathkeys, wanted).cast();
-        }
-        let path = pg_sys::create_limit_path(
-            root,
-            output,
-            path,
-            (*parse).limitOffset,
-            (*parse).limitCount,
-            (*parse).limitOption,
-            (*extra).offset_est,
-            (*extra).count_est,
-        );
-        pg_sys::add_path(output, path.cast());
-        Ok(())
-    }
-}
-
-/// Rows and cost of the part of a scan that LIMIT and OFFSET let through.
-unsafe fn limit(estimate: &mut Estimate, info: &RelInfo, extra: *mut pg_sys::FinalPathExtraData) {
-    // SAFETY: reads of planner data; the estimates are ours.
-    unsafe {
-        let all = estimate.rows;
-        pg_sys::adjust_limit_rows_costs(
-            &raw mut estimate.rows,
-            &raw mut estimate.startup,
-            &raw mut estimate.total,
-            (*extra).offset_est,
-            (*extra).count_est,
-        );
-        // Rows that the shard skips do not travel.
-        let spared = (all - estimate.rows).max(0.0) * info.server.fdw_tuple_cost;
-        estimate.total = (estimate.total - spared).max(estimate.startup);
-        estimate.retrieved = estimate.rows;
-        // Dropping rows there is never worse than dropping them here, but the difference may be too small for the
-        // planner to see, which compares costs to within one per cent.
-        estimate.startup *= LIMIT_FACTOR;
-        estimate.total *= LIMIT_FACTOR;
     }
 }
