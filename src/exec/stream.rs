@@ -9,7 +9,7 @@ use crate::wire::{Column, Formats, Params, Reply, Request, Ticket};
 use std::rc::Rc;
 
 /// Rows asked for with the request when the user has set no `fetch_size`.
-const FIRST_FETCH: u32 = 256;
+const FIRST_FETCH: u32 = 100;
 /// What a later batch should weigh then, in bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 /// Most rows of one batch then.
