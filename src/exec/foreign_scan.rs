@@ -9,10 +9,10 @@ use pgrx::pg_sys;
 ///
 /// # Safety
 /// As for [`ScanState::begin`].
-pub unsafe fn begin(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
+pub unsafe fn begin(node: *mut pg_sys::ForeignScanState, flags: i32) -> Result<(), Failure> {
     // SAFETY: es_query_cxt lives as long as the node.
     unsafe {
-        let state = ScanState::begin(node)?;
+        let state = ScanState::begin(node, flags)?;
         let context = (*(*node).ss.ps.state).es_query_cxt;
         (*node).fdw_state = memory::give(context, state).cast();
     }

@@ -53,7 +53,10 @@ impl ScanState {
     ///
     /// # Safety
     /// `node` is a ForeignScanState being initialised, its plan made by our planning callbacks.
-    pub unsafe fn begin(node: *mut pg_sys::ForeignScanState) -> Result<ScanState, Failure> {
+    pub unsafe fn begin(
+        node: *mut pg_sys::ForeignScanState,
+        flags: i32,
+    ) -> Result<ScanState, Failure> {
         // SAFETY: the executor has initialised the node's base part, its relation and its scan slot.
         unsafe {
             let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
@@ -73,6 +76,7 @@ impl ScanState {
                 name_row_types(&mut columns, &plan.retrieved, scan, (*node).ss.ps.state);
             }
             let params = expr::List::init((*scan).fdw_exprs, node.cast());
+            let rewinds = flags as u32 & pg_sys::EXEC_FLAG_REWIND != 0;
             let modifies = compat::statement_modifies((*node).ss.ps.state);
             Ok(ScanState {
                 user: compat::scan_user(node),
@@ -83,7 +87,7 @@ impl ScanState {
                 columns,
                 relation,
                 // Rows that this statement changes must not turn up changed when the scan is read again.
-                keep: modifies,
+                keep: modifies && rewinds,
                 started: false,
                 plan,
             })

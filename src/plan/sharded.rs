@@ -122,9 +122,7 @@ unsafe fn vars_allow(query: *mut pg_sys::Query, rti: i32) -> bool {
     unsafe {
         let vars = pg_sys::pull_vars_of_level(query.cast(), 0);
         node::list::<pg_sys::Var>(vars).all(|var| {
-            !node::is_a(var, pg_sys::NodeTag::T_Var)
-                || (*var).varno as i32 != rti
-                || (*var).varattno > 0
+            !node::is_a(var, pg_sys::NodeTag::T_Var) || (*var).varno != rti || (*var).varattno > 0
         })
     }
 }
