@@ -4,7 +4,7 @@
 #
 #   bench/plproxy.sh [workload...]      ROUNDS=3, CLIENTS="1 8 45", SECONDS_PER_RUN=8 by default
 #
-# Contestants run in turn, round after round. A run's first half is left out: there every client connects to
+# Contestants run in turn, round after round. The beginning of a run is left out: there every client connects to
 # every partition. Without PL/Proxy installed (package postgresql-NN-plproxy) only our own figures are shown.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
@@ -115,12 +115,21 @@ for contestant in "${contestants[@]}"; do
         -c "CREATE USER MAPPING FOR PUBLIC SERVER rds_pg_cluster" -c "$functions"
 done
 
-# rate CONTESTANT WORKLOAD CLIENTS: transactions per second in the second half of a run.
+# rate CONTESTANT WORKLOAD CLIENTS: transactions per second at the end of a run. Each client's first transaction
+# connects to all the partitions; the more clients, the longer that takes.
 rate() {
-    printf '\\set id random(0, %d)\nselect %s(:id);\n' "$users" "$2" >"$WORK/script.$2.sql"
+    local total=$((seconds + $3 * partitions / 60))
+    cat >"$WORK/script.$2.sql" <<SQL
+\\if :warm = 0
+select count(*) from query_all(0);
+\\set warm 1
+\\endif
+\\set id random(0, $users)
+select $2(:id);
+SQL
     "$PG_BIN/pgbench" -h 127.0.0.1 -p "${PORT[coordinator]}" -U postgres -n -M prepared -c "$3" -j 2 \
-        -T "$seconds" -P 1 -f "$WORK/script.$2.sql" "$1" 2>&1 | tee -a "$WORK/bench.log" |
-        awk -v from=$((seconds / 2)) '/^progress:/ && $2 > from { n++; sum += $4 } END { printf "%.1f\n", n ? sum / n : 0 }'
+        -D warm=0 -T "$total" -P 1 -f "$WORK/script.$2.sql" "$1" 2>&1 | tee -a "$WORK/bench.log" |
+        awk -v from=$((total - (seconds + 1) / 2)) '/^progress:/ && $2 > from { n++; sum += $4 } END { printf "%.1f\n", n ? sum / n : 0 }'
 }
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }

@@ -78,3 +78,14 @@ SELECT pid1() AS pid \gset
 SELECT kill(:pid);
 SELECT pid1() <> :pid AS another;
 COMMIT;
+-- The same when a value cannot be read here.
+SELECT on_all($q$CREATE FUNCTION public.bad_value() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+  IF current_database() <> 'db0' THEN PERFORM pg_sleep(30); END IF; RETURN 'twelve'; END $$ $q$);
+CREATE FUNCTION bad_value() RETURNS SETOF int LANGUAGE plproxy AS $$ CLUSTER 'c'; RUN ON ALL; SELECT x FROM public.bad_value() x; $$;
+TRUNCATE before;
+INSERT INTO before SELECT pids();
+SELECT clock_timestamp() AS t0 \gset
+SELECT bad_value();
+SELECT clock_timestamp() - :'t0'::timestamptz < '5 s' AS at_once;
+SELECT sum(n) FROM still_running() n;
+SELECT count(*) AS kept FROM pids() p JOIN before ON p = pid;
