@@ -3,6 +3,7 @@
 # walk-through: 32 databases, and RUN ON ALL over them.
 #
 #   bench/plproxy.sh [workload...]      ROUNDS=3, CLIENTS="1 8 45", SECONDS_PER_RUN=8 by default
+#   MEASURE=cpu bench/plproxy.sh        CPU time per call instead of calls per second
 #
 # Contestants run in turn, round after round. The beginning of a run is left out: there every client connects to
 # every partition. Without PL/Proxy installed (package postgresql-NN-plproxy) only our own figures are shown.
@@ -134,6 +135,38 @@ SQL
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
+# cpu: microseconds of CPU time that the backends of both servers have used so far, all of them having ended.
+cpu() {
+    local server ticks=0 pid
+    for server in coordinator shard; do
+        wait_for 60 "[[ \$(sql $server postgres -c \"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'\") == 1 ]]"
+        pid=$(head -1 "$WORK/data/$server/postmaster.pid")
+        ticks=$((ticks + $(sed 's/.*) //' "/proc/$pid/stat" | awk '{ print $14 + $15 }')))
+    done
+    echo $((ticks * 1000000 / $(getconf CLK_TCK)))
+}
+
+# cost CONTESTANT WORKLOAD CLIENTS: microseconds of CPU time per call in both servers, connecting left out (the
+# difference of a short and a long run). What a machine that others use lets one measure.
+cost() {
+    local calls=$((6000 / $3)) runs=(40 $((40 + 6000 / $3))) used=() run before
+    printf '\\set id random(0, %d)\nselect %s(:id);\n' "$users" "$2" >"$WORK/script.$2.sql"
+    for run in "${runs[@]}"; do
+        before=$(cpu)
+        "$PG_BIN/pgbench" -h 127.0.0.1 -p "${PORT[coordinator]}" -U postgres -n -M prepared -c "$3" -j 2 \
+            -t "$run" -f "$WORK/script.$2.sql" "$1" >>"$WORK/bench.log" 2>&1
+        used+=($(($(cpu) - before)))
+    done
+    echo $(((used[1] - used[0]) / (calls * $3)))
+}
+
+measure=rate
+if [[ ${MEASURE:-rate} == cpu ]]; then
+    measure=cost
+    say "CPU time per call in the servers, microseconds; the ratio is PL/Proxy's to ours"
+else
+    say "calls per second; the ratio is ours to PL/Proxy's"
+fi
 printf '%-22s %8s' workload clients
 printf ' %12s' "${contestants[@]}"
 printf '   ratio\n'
@@ -142,7 +175,7 @@ for workload in query_pk insert_log query_insert update_pk query_update_insert q
     for count in "${clients[@]}"; do
         for ((round = 1; round <= rounds; round++)); do
             for contestant in "${contestants[@]}"; do
-                rate "$contestant" "$workload" "$count" >>"$WORK/$workload.$count.$contestant"
+                "$measure" "$contestant" "$workload" "$count" >>"$WORK/$workload.$count.$contestant"
             done
         done
         printf '%-22s %8d' "$workload" "$count"
@@ -152,8 +185,8 @@ for workload in query_pk insert_log query_insert update_pk query_update_insert q
         done
         if [[ ${#contestants[@]} -gt 1 ]]; then
             first=$(median <"$WORK/$workload.$count.plproxy")
-            awk -v a="$value" -v b="$first" -v out="$WORK/ratios" 'BEGIN {
-                r = b > 0 ? a / b : 0; printf "   %5.2f", r; print r >>out }'
+            awk -v a="$value" -v b="$first" -v m="$measure" -v out="$WORK/ratios" 'BEGIN {
+                r = a > 0 && b > 0 ? (m == "rate" ? a / b : b / a) : 0; printf "   %5.2f", r; print r >>out }'
         fi
         printf '\n'
     done
