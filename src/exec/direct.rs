@@ -3,6 +3,7 @@
 //! The statement is sent once, when the first row is asked for. With RETURNING its rows come batch by batch, as
 //! text: asking for them in another form after the fact would change the data twice.
 
+use super::early;
 use super::params::ParamEncoder;
 use super::rows::RowDecoder;
 use super::scan::name_row_types;
@@ -65,6 +66,7 @@ impl DirectState {
             };
             let sql: Rc<str> = self.plan.scan.sql(placement)?.into();
             let user = compat::result_user((*node).resultRelInfo, estate);
+            early::start_all(estate)?;
             let participant = txn::enlist(placement.server, user)?;
             self.params.evaluate((*node).ss.ps.ps_ExprContext);
             let mut params = Params::default();

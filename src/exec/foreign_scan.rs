@@ -1,8 +1,9 @@
 //! The ForeignScan node's callbacks: where its state is kept, and what each does with it.
 
+use super::early;
 use super::scan::ScanState;
 use crate::error::Failure;
-use crate::pg::memory;
+use crate::pg::{compat, memory};
 use pgrx::pg_sys;
 
 /// Puts a new state into the node (in the query's memory context).
@@ -14,7 +15,11 @@ pub unsafe fn begin(node: *mut pg_sys::ForeignScanState, flags: i32) -> Result<(
     unsafe {
         let state = ScanState::begin(node, flags)?;
         let context = (*(*node).ss.ps.state).es_query_cxt;
+        let modifies = compat::statement_modifies((*node).ss.ps.state);
         (*node).fdw_state = memory::give(context, state).cast();
+        if modifies {
+            early::register(node);
+        }
     }
     Ok(())
 }

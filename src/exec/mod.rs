@@ -4,6 +4,7 @@ pub mod analyze;
 mod arena;
 mod codec;
 pub mod direct;
+mod early;
 pub mod explain;
 mod field;
 pub mod foreign_scan;

@@ -1,5 +1,6 @@
 //! INSERT, UPDATE and DELETE of foreign tables, row by row and in batches.
 
+use super::early;
 use super::params::ParamEncoder;
 use super::rows::RowDecoder;
 use super::tuple::Filler;
@@ -25,6 +26,12 @@ pub struct ModifyState {
     sql: Rc<str>,
     /// The INSERT text of the batch size used last.
     batch: Option<(usize, Rc<str>)>,
+    /// The statement it belongs to.
+    estate: *mut pg_sys::EState,
+    /// Whether the statement's scans have been started: see early.rs.
+    begun: bool,
+    /// Of a table that an UPDATE changes: takes the rows that it moves here from other partitions.
+    routed: Option<Box<ModifyState>>,
     encoder: ParamEncoder,
     /// Parameters of one row.
     row_params: usize,
@@ -75,6 +82,9 @@ impl ModifyState {
                 encoder: ParamEncoder::new(&types)?,
                 sql: sql.into(),
                 batch: None,
+                estate,
+                begun: false,
+                routed: None,
                 row_params: types.len(),
                 plan,
                 table,
@@ -83,6 +93,14 @@ impl ModifyState {
                 filler,
                 identity: [0, 0],
             })
+        }
+    }
+
+    /// What inserts rows: the state itself, unless it updates.
+    fn inserter(&mut self) -> &mut ModifyState {
+        match self.routed {
+            Some(ref mut routed) => routed,
+            None => self,
         }
     }
 
@@ -119,6 +137,11 @@ impl ModifyState {
     }
 
     fn run(&mut self, sql: &str, params: &Params) -> Result<Reply, Failure> {
+        if !self.begun {
+            // SAFETY: the executor state outlives this one.
+            unsafe { early::start_all(self.estate)? };
+            self.begun = true;
+        }
         self.participant.mark_written();
         let types = self.encoder.param_types(params.values.len());
         let formats = Formats::Text;
@@ -249,7 +272,7 @@ pub unsafe fn insert_one(
     slot: *mut pg_sys::TupleTableSlot,
 ) -> Result<*mut pg_sys::TupleTableSlot, Failure> {
     // SAFETY: as the caller vouches.
-    let inserted = unsafe { state(result)?.insert(&[slot])? };
+    let inserted = unsafe { state(result)?.inserter().insert(&[slot])? };
     Ok(if inserted > 0 { slot } else { std::ptr::null_mut() })
 }
 
@@ -266,7 +289,7 @@ pub unsafe fn insert_batch(
     // SAFETY: as the caller vouches: `slots` has `count` slots.
     unsafe {
         let rows = std::slice::from_raw_parts(slots, *count as usize);
-        let inserted = state(result)?.insert(rows)?;
+        let inserted = state(result)?.inserter().insert(rows)?;
         *count = inserted as i32;
         Ok(if inserted > 0 { slots } else { std::ptr::null_mut() })
     }
@@ -291,7 +314,7 @@ pub unsafe fn batch_size(result: *mut pg_sys::ResultRelInfo) -> Result<i32, Fail
             // EXPLAIN without ANALYZE.
             return Ok(load::foreign_table((*(*result).ri_RelationDesc).rd_id)?.batch_size as i32);
         }
-        let state = state(result)?;
+        let state = state(result)?.inserter();
         // "INSERT ... DEFAULT VALUES" takes one row only.
         if !state.plan.template.takes_rows() {
             return Ok(1);
@@ -340,11 +363,10 @@ pub unsafe fn begin_insert(
         let estate = (*node).ps.state;
         let relation = (*result).ri_RelationDesc;
         let plan = (*node).ps.plan.cast::<pg_sys::ModifyTable>();
-        if !plan.is_null()
-            && (*plan).operation == CmdType::CMD_UPDATE
-            && ((*result).ri_usesFdwDirectModify || !(*result).ri_FdwState.is_null())
-        {
-            // The row would go where this UPDATE may still find it, and update it again.
+        let updates = !plan.is_null() && (*plan).operation == CmdType::CMD_UPDATE;
+        let changed = (*result).ri_usesFdwDirectModify || !(*result).ri_FdwState.is_null();
+        // The row must not go where this UPDATE may still find it, and update it again.
+        if updates && changed && ((*result).ri_usesFdwDirectModify || !early::start_all(estate)?) {
             return Err(Failure::new(
                 SqlState::FEATURE_NOT_SUPPORTED,
                 format!(
@@ -355,9 +377,13 @@ pub unsafe fn begin_insert(
         }
         let do_nothing = !plan.is_null()
             && (*plan).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_NOTHING;
-        let insert = crate::plan::modify::insert_plan(result, do_nothing)?;
-        let state = ModifyState::new(estate, result, insert, CmdType::CMD_INSERT)?;
-        (*result).ri_FdwState = memory::give((*estate).es_query_cxt, state).cast();
+        let insert = crate::plan::modify::insert_plan(node, result, do_nothing)?;
+        let new = ModifyState::new(estate, result, insert, CmdType::CMD_INSERT)?;
+        if changed {
+            state(result)?.routed = Some(Box::new(new));
+            return Ok(());
+        }
+        (*result).ri_FdwState = memory::give((*estate).es_query_cxt, new).cast();
         Ok(())
     }
 }

@@ -184,6 +184,25 @@ impl ScanState {
         Ok(())
     }
 
+    /// Sends the query before rows are asked for, when nothing has to be known for it that comes from other nodes;
+    /// see early.rs. Tells whether it has been sent.
+    ///
+    /// # Safety
+    /// As for [`ScanState::iterate`].
+    pub unsafe fn start_early(
+        &mut self,
+        node: *mut pg_sys::ForeignScanState,
+    ) -> Result<bool, Failure> {
+        // SAFETY: the node is valid; its expressions do not change.
+        unsafe {
+            let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+            if !self.started && !node::has_exec_param((*scan).fdw_exprs) {
+                self.start(node)?;
+            }
+        }
+        Ok(self.started)
+    }
+
     /// Sends the query to every placement.
     ///
     /// # Safety

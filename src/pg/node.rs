@@ -293,6 +293,20 @@ pub unsafe fn is_pushed_down(info: &pg_sys::RestrictInfo, joinrelids: pg_sys::Re
     unsafe { info.is_pushed_down || !pg_sys::bms_is_subset(info.required_relids, joinrelids) }
 }
 
+/// Whether expressions need a parameter that the executor sets while it runs.
+///
+/// # Safety
+/// `exprs` is NIL or a list of valid expressions.
+pub unsafe fn has_exec_param(exprs: *mut pg_sys::List) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        any_node(exprs.cast(), &mut |part| {
+            cast::<pg_sys::Param, _>(part)
+                .is_some_and(|param| param.paramkind == pg_sys::ParamKind::PARAM_EXEC)
+        })
+    }
+}
+
 /// Calls `visit` on `node` and, as long as it returns false, on everything below. True as soon as one call is;
 /// `visit` is not called for NULL. Does not go into sub-queries.
 ///

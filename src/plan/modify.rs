@@ -54,6 +54,7 @@ pub unsafe fn plan(
 /// # Safety
 /// `result` is an initialised result relation, a foreign table of ours.
 pub unsafe fn insert_plan(
+    node: *mut pg_sys::ModifyTableState,
     result: *mut pg_sys::ResultRelInfo,
     do_nothing: bool,
 ) -> Result<ModifyPlan, Failure> {
@@ -61,10 +62,19 @@ pub unsafe fn insert_plan(
     unsafe {
         let relation = Relation::open((*(*result).ri_RelationDesc).rd_id, pg_sys::NoLock as i32);
         let targets = all_columns(&relation);
-        // Expressions of a routed partition are numbered by its own entry or its root's.
+        // Expressions of a routed partition are numbered by its own entry or, when it has none, by that of its root;
+        // in an UPDATE of the root, by that of the first table changed.
         let mut rti = (*result).ri_RangeTableIndex;
-        if rti == 0 && !(*result).ri_RootResultRelInfo.is_null() {
-            rti = (*(*result).ri_RootResultRelInfo).ri_RangeTableIndex;
+        let root = (*result).ri_RootResultRelInfo;
+        if rti == 0 && !root.is_null() {
+            rti = (*root).ri_RangeTableIndex;
+            let plan = (*node).ps.plan.cast::<pg_sys::ModifyTable>();
+            if !plan.is_null()
+                && (*plan).operation == CmdType::CMD_UPDATE
+                && (*plan).rootRelation == rti
+            {
+                rti = (*(*node).resultRelInfo).ri_RangeTableIndex;
+            }
         }
         let returning = (*result).ri_returningList;
         let checks = (*result).ri_WithCheckOptions;
