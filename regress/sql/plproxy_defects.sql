@@ -63,10 +63,6 @@ SELECT clock_timestamp() - :'t0'::timestamptz < '5 s' AS at_once;
 SELECT sum(n) FROM still_running() n;
 SELECT count(*) AS kept FROM pids() p JOIN before ON p = pid;
 -- 7. A connection that the other side has closed is noticed and made again.
-\c :db1
-SET client_min_messages = error;
-SELECT count(pg_terminate_backend(pid, 5000)) > 0 AS killed FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname LIKE 'db%';
-\c :coord
 SELECT fd(1);
 CREATE FUNCTION kill(p int) RETURNS bool LANGUAGE plproxy AS $$ CLUSTER 'c'; RUN ON 3; SELECT pg_terminate_backend(p, 5000); $$;
 CREATE FUNCTION pid1() RETURNS int LANGUAGE plproxy AS $$ CLUSTER 'c'; RUN ON 1; SELECT pg_backend_pid(); $$;
