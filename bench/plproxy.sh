@@ -99,8 +99,8 @@ sql shard postgres -c "VACUUM ANALYZE" -c "CHECKPOINT"
 # proxy NAME RESULT RUN: a function of both contestants.
 functions=""
 proxy() {
-    functions+="CREATE FUNCTION $1(IN i_userid int$2) RETURNS $3 LANGUAGE plproxy STRICT AS
-        \$\$ cluster 'rds_pg_cluster'; run on $4; target digoal.$1; \$\$;"$'\n'
+    functions+="CREATE FUNCTION $1(IN i_userid int$2) RETURNS $3 LANGUAGE plproxy STRICT AS "
+    functions+="\$\$ cluster 'rds_pg_cluster'; run on $4; target digoal.$1; \$\$;"$'\n'
 }
 row=", OUT dbid int, OUT userid int, OUT info text"
 proxy query_pk "$row" "setof record" i_userid

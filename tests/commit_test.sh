@@ -129,6 +129,7 @@ bg "$WORK/stall.sql" "$WORK/stall.out"
 wait_for 10 'local=$(sql coordinator coord -c "SELECT pid FROM pg_stat_activity WHERE application_name = '"'stall'"'"); [[ -n $local ]] && grep -q "^State:.T" "/proc/$local/status"'
 remote=$(sql s2 db -c "SELECT pid FROM pg_stat_activity WHERE datname = 'db' AND pid <> pg_backend_pid() AND query LIKE 'PREPARE TRANSACTION%'")
 as_server kill -STOP "$remote"
+# shellcheck disable=SC2154 # set by wait_for's condition
 as_server kill -CONT "$local"
 begin=$SECONDS
 wait "$BG"

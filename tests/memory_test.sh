@@ -44,6 +44,7 @@ rounds() {
     for ((i = $1; i < $2; i++)); do echo "CALL round($i);"; done
 }
 # Resident memory of the session's own process that is not shared, in kB.
+# shellcheck disable=SC2016 # for psql's shell
 private='\! awk '"'"'/^RssAnon/ {print "anon " $2}'"'"' /proc/$(cat "$WORK/backend")/status'
 got=$({
     echo "\\o $WORK/backend"
