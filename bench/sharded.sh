@@ -43,6 +43,7 @@ VACUUM ANALYZE;
 SQL
     where="host '127.0.0.1', port '${PORT[shard]}', dbname 'db$n'"
     sql coordinator bench >/dev/null <<SQL
+SET client_min_messages = warning;
 CREATE SERVER s$n FOREIGN DATA WRAPPER shard_fdw OPTIONS ($where);
 CREATE SERVER p$n FOREIGN DATA WRAPPER postgres_fdw OPTIONS ($where, fetch_size '10000', async_capable 'true');
 CREATE USER MAPPING FOR postgres SERVER s$n OPTIONS (user 'postgres');
