@@ -2,6 +2,7 @@
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::ffi::CString;
+use std::time::Duration;
 
 /// `shard_fdw.application_name`.
 static APPLICATION_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
@@ -14,6 +15,8 @@ static TWO_PHASE_COMMIT: GucSetting<bool> = GucSetting::<bool>::new(true);
 static RESOLVER_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 /// `shard_fdw.resolver_interval`.
 static RESOLVER_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(5);
+/// `shard_fdw.deadlock_timeout`.
+static DEADLOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(1000);
 /// `shard_fdw.debug_fault`.
 static DEBUG_FAULT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
@@ -61,6 +64,16 @@ pub fn init() {
         GucContext::Sighup,
         GucFlags::UNIT_S,
     );
+    GucRegistry::define_int_guc(
+        c"shard_fdw.deadlock_timeout",
+        c"Sets how long a statement waits for a shard before deadlocks over several servers are looked for.",
+        c"0 turns it off.",
+        &DEADLOCK_TIMEOUT,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
     GucRegistry::define_string_guc(
         c"shard_fdw.debug_fault",
         c"Stops the process at a named point of the commit protocol, for tests.",
@@ -95,6 +108,11 @@ pub fn resolver_role() -> Option<String> {
 /// `shard_fdw.resolver_interval`, in seconds; `None` when there is to be no resolver.
 pub fn resolver_interval() -> Option<u64> {
     u64::try_from(RESOLVER_INTERVAL.get()).ok().filter(|&seconds| seconds > 0)
+}
+
+/// `shard_fdw.deadlock_timeout`; `None` when deadlocks over several servers are not looked for.
+pub fn deadlock_timeout() -> Option<Duration> {
+    u64::try_from(DEADLOCK_TIMEOUT.get()).ok().filter(|&ms| ms > 0).map(Duration::from_millis)
 }
 
 /// `shard_fdw.debug_fault`.

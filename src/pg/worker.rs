@@ -1,6 +1,6 @@
 //! Background workers: registering them, and the frame in which they run.
 //!
-//! What a worker does is given by the layers above ([`set_mains`]); this file knows how PostgreSQL starts one,
+//! What a worker does is given by the layers above ([`set_lives`]); this file knows how PostgreSQL starts one,
 //! connects it to a database and ends it.
 
 use super::ffi::handlers;
@@ -21,6 +21,8 @@ pub enum Main {
     Launcher,
     /// Works in one database.
     Resolver,
+    /// Works in one database, while somebody needs it.
+    Detector,
 }
 
 impl Main {
@@ -28,6 +30,7 @@ impl Main {
         match self {
             Main::Launcher => c"shard_fdw_launcher_main",
             Main::Resolver => c"shard_fdw_resolver_main",
+            Main::Detector => c"shard_fdw_detector_main",
         }
     }
 }
@@ -36,12 +39,21 @@ impl Main {
 const RESTART_SECONDS: i32 = 5;
 
 thread_local! {
-    static LIVES: Cell<Option<(Life, Life)>> = const { Cell::new(None) };
+    static LIVES: Cell<Option<Lives>> = const { Cell::new(None) };
 }
 
-/// To be called when the library is loaded: what the launcher and the resolver do.
-pub fn set_mains(launcher: Life, resolver: Life) {
-    LIVES.set(Some((launcher, resolver)));
+/// What each worker does.
+#[derive(Clone, Copy)]
+#[allow(missing_docs)]
+pub struct Lives {
+    pub launcher: Life,
+    pub resolver: Life,
+    pub detector: Life,
+}
+
+/// To be called when the library is loaded.
+pub fn set_lives(lives: Lives) {
+    LIVES.set(Some(lives));
 }
 
 /// Whether the server is starting and loads `shared_preload_libraries`.
@@ -69,7 +81,11 @@ fn describe(name: &str, main: Main, database: u32) -> pg_sys::BackgroundWorker {
         bgw_flags: (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION)
             as i32,
         bgw_start_time: pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished,
-        bgw_restart_time: RESTART_SECONDS,
+        bgw_restart_time: match main {
+            // Whoever needs it starts another.
+            Main::Detector => pg_sys::BGW_NEVER_RESTART,
+            Main::Launcher | Main::Resolver => RESTART_SECONDS,
+        },
         bgw_main_arg: pg_sys::Datum::from(database),
         ..Default::default()
     };
@@ -106,14 +122,28 @@ pub extern "C-unwind" fn shard_fdw_launcher_main(_nothing: pg_sys::Datum) {
         begin();
         pg_sys::BackgroundWorkerInitializeConnection(std::ptr::null(), std::ptr::null(), 0);
     }
-    live(|lives| lives.0);
+    live(|lives| lives.launcher);
 }
 
 /// Entry point of a resolver; the argument is the database's OID.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn shard_fdw_resolver_main(database: pg_sys::Datum) {
-    // SAFETY: PostgreSQL calls this as the worker's main function; the bootstrap superuser always exists.
+    begin_in(database);
+    live(|lives| lives.resolver);
+}
+
+/// Entry point of a detector; the argument is the database's OID.
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn shard_fdw_detector_main(database: pg_sys::Datum) {
+    begin_in(database);
+    live(|lives| lives.detector);
+}
+
+/// Connects to a database, with settings that nobody's configuration changes.
+fn begin_in(database: pg_sys::Datum) {
+    // SAFETY: at the start of a worker's main function; the bootstrap superuser always exists.
     unsafe {
         begin();
         let database = pg_sys::Oid::from(database.value() as u32);
@@ -133,7 +163,6 @@ pub extern "C-unwind" fn shard_fdw_resolver_main(database: pg_sys::Datum) {
             );
         }
     }
-    live(|lives| lives.1);
 }
 
 /// Signals: SIGTERM ends the worker at the next look at interrupts, SIGHUP has the configuration read again.
@@ -146,7 +175,7 @@ unsafe fn begin() {
     }
 }
 
-fn live(which: fn((Life, Life)) -> Life) {
+fn live(which: fn(Lives) -> Life) {
     let Some(lives) = LIVES.get() else { return };
     if let Err(failure) = which(lives)() {
         guard::raise(&failure);
@@ -168,7 +197,12 @@ pub fn transaction<T>(body: impl FnOnce() -> Result<T, Failure>) -> Result<T, Fa
 
 /// Sleeps, awake for signals; reads the configuration again if asked to.
 pub fn sleep(seconds: u64) {
-    let until = Instant::now() + Duration::from_secs(seconds);
+    nap(Duration::from_secs(seconds));
+}
+
+/// [`sleep`] for any time.
+pub fn nap(length: Duration) {
+    let until = Instant::now() + length;
     while wait::wait(&[], Some(until)) != wait::Wake::Deadline {
         // SAFETY: as PostgreSQL's own workers do.
         unsafe {

@@ -4,10 +4,12 @@
 //! shard on behalf of a local transaction goes through it. The remote transaction begins with the first
 //! request, in the same round trip; savepoints follow the local subtransactions; the end comes from the
 //! transaction callbacks: one phase for a single writer, two for several (`prepare`). What a crash leaves behind
-//! is finished by the `resolver`.
+//! is finished by the `resolver`; deadlocks over several servers are found by the `detector`.
 
 mod callback;
+mod deadlock;
 mod decision;
+mod detector;
 mod ending;
 mod fault;
 mod gid;
@@ -18,6 +20,7 @@ mod registry;
 mod resolver;
 mod retry;
 mod statement;
+mod watch;
 mod worker;
 
 pub use gid::{Gid, NotOurs};
@@ -26,11 +29,17 @@ pub use participant::{Participant, wait_any};
 pub use registry::enlist;
 pub use resolver::{Decision, decide, force, resolve, survey};
 
+use crate::pg::worker::Lives;
+
 pgrx::extension_sql_file!("../../sql/transactions.sql", name = "transactions");
 
 /// To be called when the library is loaded.
 pub fn init() {
     callback::register();
-    crate::pg::worker::set_mains(worker::launcher, worker::resolver);
+    crate::pg::worker::set_lives(Lives {
+        launcher: worker::launcher,
+        resolver: worker::resolver,
+        detector: detector::live,
+    });
     worker::register_launcher();
 }

@@ -9,6 +9,7 @@ use super::prepare::Phase;
 use super::registry;
 use super::retry;
 use super::statement::{self, Isolation, Mode};
+use super::watch;
 use crate::error::{Failure, SqlState};
 use crate::pg::wait;
 use crate::pg::xact;
@@ -150,7 +151,7 @@ impl Participant {
 
     /// Waits for the answer. `sql` is for the error's CONTEXT.
     pub fn wait(&self, ticket: Ticket, sql: &str) -> Result<Reply, Failure> {
-        let error = match self.session().wait(ticket, None) {
+        let error = match self.await_reply(ticket)? {
             Ok(reply) => {
                 self.first.take();
                 return Ok(reply);
@@ -160,10 +161,17 @@ impl Participant {
         match self.first.take() {
             Some((copy, sent)) if error.is_fatal() && sent.elapsed() < STALE_WITHIN => {
                 let ticket = self.submit_again(&copy)?;
-                self.session().wait(ticket, None).map_err(|error| self.fail(error, Some(sql)))
+                self.await_reply(ticket)?.map_err(|error| self.fail(error, Some(sql)))
             }
             _ => Err(self.fail(error, Some(sql))),
         }
+    }
+
+    /// Waits for the answer. Err: a deadlock was found, and this transaction has to end it.
+    fn await_reply(&self, ticket: Ticket) -> Result<Result<Reply, WireError>, Failure> {
+        let waited = watch::wait_any(&[(self.session(), &ticket)], None)
+            .map_err(|failure| failure.add_context(format!("server \"{}\"", self.server_name())))?;
+        Ok(waited.and_then(|()| self.session().wait(ticket, None)))
     }
 
     /// [`Participant::submit`] and [`Participant::wait`].
@@ -275,8 +283,8 @@ impl Participant {
         for sql in &statements {
             self.session().push_prefix(sql);
         }
-        if self.written.get() {
-            self.sent_write.set(true);
+        if self.written.get() && !self.sent_write.replace(true) {
+            watch::publish(self);
         }
     }
 
@@ -341,7 +349,7 @@ impl Participant {
 /// ticket gives the error, or the answer of a second attempt.
 pub fn wait_any(of: &[(&Participant, &Ticket)], deadline: Option<Instant>) -> Result<(), Failure> {
     let tickets: Vec<_> = of.iter().map(|(p, ticket)| (p.session(), *ticket)).collect();
-    match Session::wait_any(&tickets, deadline) {
+    match watch::wait_any(&tickets, deadline)? {
         Err(error) if !error.is_fatal() => Err(error.to_failure()),
         _ => Ok(()),
     }

@@ -82,8 +82,9 @@ pub fn survey() -> Result<Vec<Shard>, Failure> {
     for row in spi::run(SERVERS, &[])? {
         let [Some(oid), Some(name)] = &row[..] else { continue };
         let server = Oid::from(oid.parse::<u32>().unwrap_or_default());
-        let (prepared, connection) = match list(server, &prefix) {
-            Ok((prepared, connection)) => (Ok(prepared), Some(connection)),
+        let listed = ask(server, &statement::list_prepared(&prefix), REQUEST_DEADLINE);
+        let (prepared, connection) = match listed {
+            Ok((reply, connection)) => (Ok(read(&reply)), Some(connection)),
             Err(failure) => (Err(failure), None),
         };
         shards.push(Shard { server, name: name.clone(), prepared, connection });
@@ -175,11 +176,12 @@ fn carry_out(shard: &Shard, gid: &Gid, commit: bool) -> Result<(), Failure> {
     let sql =
         if commit { statement::commit_prepared(gid) } else { statement::rollback_prepared(gid) };
     let own = guard::catch(|| cache::acquire(shard.server, Oid::from(gid.user), false));
-    let mut outcome = own.and_then(|connection| request(&connection, &sql).map(drop));
+    let mut outcome =
+        own.and_then(|connection| request(&connection, &sql, REQUEST_DEADLINE).map(drop));
     if outcome.is_err()
         && let Some(connection) = &shard.connection
     {
-        outcome = outcome.or_else(|_| request(connection, &sql).map(drop));
+        outcome = outcome.or_else(|_| request(connection, &sql, REQUEST_DEADLINE).map(drop));
     }
     match outcome {
         // Another server of ours points at the same database, or somebody has done it by hand.
@@ -188,8 +190,8 @@ fn carry_out(shard: &Shard, gid: &Gid, commit: bool) -> Result<(), Failure> {
     }
 }
 
-/// What is prepared on a server: asked by the first role that gets through.
-fn list(server: Oid, prefix: &str) -> Result<(Vec<Prepared>, Rc<Connection>), Failure> {
+/// Asks a server, by the first role that gets through.
+pub fn ask(server: Oid, sql: &str, within: Duration) -> Result<(Reply, Rc<Connection>), Failure> {
     let role = settings::resolver_role().unwrap_or_default();
     let oid = server.to_u32().to_string();
     let mut last = Failure::new(SqlState::UNDEFINED_OBJECT, "no user mapping leads to the server");
@@ -199,11 +201,11 @@ fn list(server: Oid, prefix: &str) -> Result<(Vec<Prepared>, Rc<Connection>), Fa
         };
         let answer = guard::catch(|| {
             let connection = cache::acquire(server, Oid::from(role), false)?;
-            let reply = request(&connection, &statement::list_prepared(prefix))?;
+            let reply = request(&connection, sql, within)?;
             Ok((reply, connection))
         });
         match answer {
-            Ok((reply, connection)) => return Ok((read(&reply), connection)),
+            Ok(answer) => return Ok(answer),
             Err(failure) => last = failure,
         }
     }
@@ -211,11 +213,11 @@ fn list(server: Oid, prefix: &str) -> Result<(Vec<Prepared>, Rc<Connection>), Fa
 }
 
 /// Runs one statement outside any transaction block, with a deadline.
-fn request(connection: &Rc<Connection>, sql: &str) -> Result<Reply, Failure> {
+fn request(connection: &Rc<Connection>, sql: &str, within: Duration) -> Result<Reply, Failure> {
     let session = &connection.session;
     let outcome = session
         .submit(Request::Simple(sql))
-        .and_then(|ticket| session.wait(ticket, Some(Instant::now() + REQUEST_DEADLINE)));
+        .and_then(|ticket| session.wait(ticket, Some(Instant::now() + within)));
     outcome.map_err(|error| {
         if error.remote().is_none() || error.is_fatal() {
             cache::finish(connection.key, false);
@@ -245,21 +247,32 @@ fn check_alone() -> Result<(), Failure> {
 }
 
 fn read(reply: &Reply) -> Vec<Prepared> {
-    (0..reply.rows.len())
+    rows(reply)
+        .iter()
         .filter_map(|row| {
-            let mut fields = fields(&reply.data[reply.rows[row] as usize..]);
-            let gid = fields.next()??.parse().ok()?;
-            let since = fields.next()??.parse().ok()?;
-            let age = fields.next()??.parse().ok()?;
+            let gid = row.first()?.as_deref()?.parse().ok()?;
+            let since = row.get(1)?.as_deref()?.parse().ok()?;
+            let age = row.get(2)?.as_deref()?.parse().ok()?;
             Some(Prepared { gid, since, age })
         })
         .collect()
 }
 
+/// The rows of a reply in text.
+pub fn rows(reply: &Reply) -> Vec<spi::Row> {
+    let start = |row: &u32| &reply.data[*row as usize..];
+    reply
+        .rows
+        .iter()
+        .map(|row| fields(start(row)).map(|f| f.map(str::to_owned)).collect())
+        .collect()
+}
+
 /// The text fields of a DataRow body.
 fn fields(body: &[u8]) -> impl Iterator<Item = Option<&str>> {
+    let count = body.get(..2).map_or(0, |n| u16::from_be_bytes([n[0], n[1]]));
     let mut at = 2;
-    std::iter::from_fn(move || {
+    (0..count).map_while(move |_| {
         let length = i32::from_be_bytes(body.get(at..at + 4)?.try_into().ok()?);
         at += 4;
         let Ok(length) = usize::try_from(length) else { return Some(None) };

@@ -39,6 +39,18 @@ pub fn ensure_running() -> bool {
     started.unwrap_or(false)
 }
 
+/// Makes sure that a detector of deadlocks works in this database; without a free worker slot there is none.
+/// Never raises.
+pub fn ensure_detector() {
+    let _ = guard::catch(|| {
+        if lock::try_lock(Class::Detector, 0) {
+            lock::unlock(Class::Detector, 0);
+            worker::start("shard_fdw detector", Main::Detector, worker::this_database());
+        }
+        Ok(())
+    });
+}
+
 /// The launcher's life: starts a resolver in every database, once, and stays to be restarted after a crash.
 pub fn launcher() -> Result<(), Failure> {
     for database in worker::databases() {
