@@ -151,7 +151,7 @@ impl Participant {
 
     /// Waits for the answer. `sql` is for the error's CONTEXT.
     pub fn wait(&self, ticket: Ticket, sql: &str) -> Result<Reply, Failure> {
-        let error = match self.await_reply(ticket)? {
+        let error = match self.await_reply(ticket, sql)? {
             Ok(reply) => {
                 self.first.take();
                 return Ok(reply);
@@ -161,15 +161,16 @@ impl Participant {
         match self.first.take() {
             Some((copy, sent)) if error.is_fatal() && sent.elapsed() < STALE_WITHIN => {
                 let ticket = self.submit_again(&copy)?;
-                self.await_reply(ticket)?.map_err(|error| self.fail(error, Some(sql)))
+                self.await_reply(ticket, sql)?.map_err(|error| self.fail(error, Some(sql)))
             }
             _ => Err(self.fail(error, Some(sql))),
         }
     }
 
     /// Waits for the answer. Err: a deadlock was found, and this transaction has to end it.
-    fn await_reply(&self, ticket: Ticket) -> Result<Result<Reply, WireError>, Failure> {
+    fn await_reply(&self, ticket: Ticket, sql: &str) -> Result<Result<Reply, WireError>, Failure> {
         let waited = watch::wait_any(&[(self.session(), &ticket)], None)
+            .map_err(|failure| remote_sql(failure, sql))
             .map_err(|failure| failure.add_context(format!("server \"{}\"", self.server_name())))?;
         Ok(waited.and_then(|()| self.session().wait(ticket, None)))
     }
