@@ -1,10 +1,11 @@
 //! Constants as SQL text that means the same on the remote server, whatever is set here.
 //!
 //! A value is written by its type's output function. Where that function's text depends on settings, they are
-//! set for the moment ([`Portable`]) to what the remote session has too.
+//! set for the moment ([`Transmission::literals`]) to what the remote session has too.
 
 use super::{catalog, collation, quote};
 use crate::pg::text;
+use crate::pg::transmission::Transmission;
 use pgrx::pg_sys::{self, Const, Oid};
 
 /// Whether a constant carries its type.
@@ -17,52 +18,6 @@ pub(super) enum Label {
     NotOnStrings,
     /// Always.
     Always,
-}
-
-/// Settings that the text of values depends on, at the remote session's values as long as this lives.
-pub struct Portable {
-    level: i32,
-}
-
-impl Portable {
-    /// Sets them.
-    pub fn new() -> Portable {
-        // SAFETY: a new GUC level is ended by `drop`, or by the abort after an ERROR.
-        let guard = Portable { level: unsafe { pg_sys::NewGUCNestLevel() } };
-        for (name, value) in [
-            (c"datestyle", c"ISO"),
-            (c"intervalstyle", c"postgres"),
-            (c"extra_float_digits", c"3"),
-            (c"bytea_output", c"hex"),
-            // Names that reg* types print are qualified then, unless they are in pg_catalog.
-            (c"search_path", c"pg_catalog"),
-        ] {
-            // SAFETY: both are valid C strings; any user may set these.
-            unsafe {
-                pg_sys::set_config_option(
-                    name.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
-            }
-        }
-        guard
-    }
-}
-
-impl Drop for Portable {
-    fn drop(&mut self) {
-        // While unwinding from an ERROR, the abort puts the settings back.
-        if !std::thread::panicking() {
-            // SAFETY: ends the level that `new` began; levels begun since have ended.
-            unsafe { pg_sys::AtEOXact_GUC(true, self.level) };
-        }
-    }
 }
 
 /// The constant as SQL.
@@ -130,7 +85,7 @@ fn is_number(value: &str) -> bool {
 }
 
 unsafe fn output(constant: &Const) -> String {
-    let _settings = (!has_fixed_text(constant.consttype)).then(Portable::new);
+    let _settings = (!has_fixed_text(constant.consttype)).then(Transmission::literals);
     let mut function = Oid::INVALID;
     let mut is_varlena = false;
     // SAFETY: the caller vouches for the value; the output function returns a palloc'd C string.

@@ -69,7 +69,6 @@ pub use dml::{
     Direct, Returning, RowId, delete, direct_delete, direct_update, insert, returning_attrs, update,
 };
 pub use group::{Distinct, GroupBy, Set};
-pub use literal::Portable;
 pub use not_shipped::{NotShipped, system_column};
 pub use order_limit::{Limit, SortKey};
 pub use relation::{From, JoinKind};

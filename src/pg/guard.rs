@@ -125,25 +125,19 @@ pub fn catch<T>(body: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure>
     }
 }
 
-/// Raises `failure` from inside a pgrx function (`#[pg_extern]`), where [`entry`] cannot stand.
-///
-/// pgrx carries SQLSTATE, message, DETAIL and HINT; CONTEXT is added to DETAIL-less errors only by `entry`.
+/// Raises `failure` from inside a pgrx function (`#[pg_extern]`), where [`entry`] cannot stand: pgrx carries SQLSTATE,
+/// message, DETAIL and HINT.
 pub fn raise(failure: &Failure) -> ! {
-    let fields = failure.fields();
-    let code = pgrx::PgSqlErrorCode::from(fields.sqlstate.encode());
-    let mut report = ErrorReport::new(code, fields.message.clone(), "shard_fdw");
-    if let Some(detail) = &fields.detail {
-        report = report.set_detail(detail.clone());
-    }
-    if let Some(hint) = &fields.hint {
-        report = report.set_hint(hint.clone());
-    }
-    report.report(pgrx::PgLogLevel::ERROR);
+    report(failure).report(pgrx::PgLogLevel::ERROR);
     unreachable!("an ERROR returned")
 }
 
 /// Reports `failure` as a WARNING: for places where raising is not allowed.
 pub fn warn(failure: &Failure) {
+    report(failure).report(pgrx::PgLogLevel::WARNING);
+}
+
+fn report(failure: &Failure) -> ErrorReport {
     let fields = failure.fields();
     let code = pgrx::PgSqlErrorCode::from(fields.sqlstate.encode());
     let mut report = ErrorReport::new(code, fields.message.clone(), "shard_fdw");
@@ -153,7 +147,7 @@ pub fn warn(failure: &Failure) {
     if let Some(hint) = &fields.hint {
         report = report.set_hint(hint.clone());
     }
-    report.report(pgrx::PgLogLevel::WARNING);
+    report
 }
 
 enum Caught {

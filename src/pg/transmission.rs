@@ -25,6 +25,18 @@ impl Transmission {
         ])
     }
 
+    /// For constants in SQL text.
+    pub fn literals() -> Transmission {
+        Transmission::with(&[
+            (c"datestyle", c"ISO"),
+            (c"intervalstyle", c"postgres"),
+            (c"extra_float_digits", c"3"),
+            (c"bytea_output", c"hex"),
+            // Names that reg* types print are qualified then, unless they are in pg_catalog.
+            (c"search_path", c"pg_catalog"),
+        ])
+    }
+
     /// For types that only the styles change; nothing to do while these are as they should be.
     pub fn styles() -> Option<Transmission> {
         // SAFETY: reads backend globals. From 1 on, extra_float_digits means the shortest exact form.
