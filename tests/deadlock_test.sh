@@ -19,6 +19,7 @@ sql coordinator coord -c "CREATE TABLE acct_local (id int PRIMARY KEY, v int); I
 # open NAME: a session that takes statements one by one; its input is a named pipe.
 declare -A IN=() CLIENT=()
 open() {
+    local fd
     mkfifo "$WORK/in.$1"
     : >"$WORK/out.$1"
     # It must not hold the other one's pipe open.
@@ -27,14 +28,16 @@ open() {
         session <"$WORK/in.$1" >"$WORK/out.$1" 2>&1
     ) &
     CLIENT[$1]=$!
-    exec {IN[$1]}>"$WORK/in.$1"
+    exec {fd}>"$WORK/in.$1"
+    IN[$1]=$fd
     say_to "$1" "SET application_name = '$1';"
 }
 say_to() { printf '%s\n' "$2" >&"${IN[$1]}"; }
 # heard NAME WORD: the session has got as far as \echo WORD.
 heard() { wait_for "${3:-10}" "grep -q '^$2\$' '$WORK/out.$1'"; }
 close() {
-    exec {IN[$1]}>&-
+    local fd=${IN[$1]}
+    exec {fd}>&-
     unset "IN[$1]"
     wait "${CLIENT[$1]}" 2>/dev/null
     rm -f "$WORK/in.$1"
@@ -55,11 +58,11 @@ cross() {
     heard b locked
     say_to a "UPDATE $second SET v = v + 1 WHERE id = 1;"
     say_to a 'COMMIT;'
-    say_to a '\echo done'
+    say_to a '\echo over'
     wait_for 10 'busy a'
     say_to b "UPDATE $first SET v = v + 1 WHERE id = 1;"
     say_to b 'COMMIT;'
-    say_to b '\echo done'
+    say_to b '\echo over'
 }
 
 # crossed NAME A B [SQL] [LOSER]: a deadlock between the two is ended; b is the younger one.
@@ -67,7 +70,7 @@ crossed() {
     local name=$1 loser=${5:-b} winner=a begin=${EPOCHREALTIME/./} ms
     [[ $loser == b ]] || winner=b
     cross "$2" "$3" "${4:-}"
-    if heard a done 10 && heard b done 10; then
+    if heard a over 10 && heard b over 10; then
         ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
         like "$name: one is told" 'ERROR:  40P01: deadlock detected.*DETAIL:  Process [0-9]+ waits on ' "$(tr '\n' ' ' <"$WORK/out.$loser")"
         same "$name: the other one commits" "" "$(grep -E 'ERROR|WARNING' "$WORK/out.$winner")"
@@ -94,24 +97,24 @@ say_to a '\echo locked'
 heard a locked
 open b
 say_to b "BEGIN; UPDATE acct_s2 SET v = 0 WHERE id = 3; UPDATE acct_s1 SET v = 1 WHERE id = 2; COMMIT;"
-say_to b '\echo done'
-heard b done 5
-same "a long wait is no deadlock" "" "$(grep -E 'ERROR|done' "$WORK/out.b")"
+say_to b '\echo over'
+heard b over 5
+same "a long wait is no deadlock" "" "$(grep -E 'ERROR|over' "$WORK/out.b")"
 same "the detector is at work" 1 "$(sql coordinator coord -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'shard_fdw detector'")"
 say_to a 'COMMIT;'
-heard b done 10
+heard b over 10
 same "it goes on when it can" "" "$(grep -E 'ERROR|WARNING' "$WORK/out.b")"
 close a
 close b
 
 # Turned off.
 cross acct_s1 acct_s2 "SET LOCAL shard_fdw.deadlock_timeout = 0;"
-heard b done 5
-same "0 leaves deadlocks alone" "" "$(grep -hE 'ERROR|done' "$WORK/out.a" "$WORK/out.b")"
+heard b over 5
+same "0 leaves deadlocks alone" "" "$(grep -hE 'ERROR|over' "$WORK/out.a" "$WORK/out.b")"
 sql coordinator coord -c "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'b'" >/dev/null
-heard a done 10
+heard a over 10
 same "the other one goes on after a cancel" "" "$(grep -E 'ERROR|WARNING' "$WORK/out.a")"
-heard b done 10
+heard b over 10
 close a
 close b
 
