@@ -149,3 +149,10 @@ SET ROLE regress_connections;
 SELECT * FROM t;
 RESET ROLE;
 SELECT * FROM connections;
+-- A shard notices within two minutes that the coordinator's machine is gone.
+\c :db0
+CREATE VIEW keepalive AS SELECT current_setting('tcp_keepalives_idle') AS idle,
+  current_setting('tcp_keepalives_interval') AS interval, current_setting('tcp_keepalives_count') AS count;
+\c :coord
+CREATE FOREIGN TABLE keepalive (idle text, interval text, count text) SERVER db0 OPTIONS (schema_name 'public');
+SELECT * FROM keepalive;
