@@ -218,24 +218,22 @@ impl ScanState {
         unsafe { self.params.evaluate((*node).ss.ps.ps_ExprContext) };
         // SAFETY: the values were evaluated just now.
         unsafe { self.route()? };
-        for index in 0..self.lanes.len() {
-            if !self.lanes[index].active {
-                continue;
-            }
-            let participant = txn::enlist(self.lanes[index].server, self.user)?;
+        let active: Vec<usize> =
+            (0..self.lanes.len()).filter(|&index| self.lanes[index].active).collect();
+        let servers: Vec<Oid> = active.iter().map(|&index| self.lanes[index].server).collect();
+        let participants = txn::enlist_all(&servers, self.user)?;
+        let streams = active.len();
+        for (index, participant) in active.into_iter().zip(participants) {
             let (fetch, locking, keep) = (self.plan.fetch_size, self.plan.locking, self.keep);
             if locking {
                 participant.mark_written();
             }
             let lane = &mut self.lanes[index];
             if lane.stream.as_ref().is_none_or(|s| !Rc::ptr_eq(s.participant(), &participant)) {
-                lane.stream = Some(Stream::new(
-                    participant,
-                    lane.sql.clone(),
-                    (fetch > 0).then_some(fetch),
-                    !locking,
-                    keep,
-                ));
+                let fetch = (fetch > 0).then_some(fetch);
+                let stream = Stream::new(participant, lane.sql.clone(), fetch, !locking, keep)
+                    .among(streams);
+                lane.stream = Some(stream);
             }
             lane.params = Params::default();
             let count = self.plan.params as usize;

@@ -12,6 +12,10 @@ use std::rc::Rc;
 const FIRST_FETCH: u32 = 100;
 /// What a later batch should weigh then, in bytes.
 const BATCH_BYTES: usize = 256 * 1024;
+/// As long as the batches of all placements together do not weigh more than this; but no batch is made smaller than
+/// `LEAST_BYTES`.
+const ALL_BYTES: usize = 4 * 1024 * 1024;
+const LEAST_BYTES: usize = 16 * 1024;
 /// Most rows of one batch then.
 const MOST_ROWS: usize = 16 * 1024;
 
@@ -22,6 +26,8 @@ pub struct Stream {
     portal: String,
     /// Rows per fetch as the user set them.
     fetch_size: Option<u32>,
+    /// What a batch should weigh when there is no such number.
+    batch_bytes: usize,
     read_ahead: bool,
     pending: Option<Ticket>,
     batch: Reply,
@@ -66,6 +72,7 @@ impl Stream {
             sql,
             portal,
             fetch_size,
+            batch_bytes: BATCH_BYTES,
             read_ahead,
             pending: None,
             batch: Reply::default(),
@@ -78,6 +85,12 @@ impl Stream {
             received: 0,
             before: 0,
         }
+    }
+
+    /// Has the stream take no more memory than one of `streams` should.
+    pub fn among(mut self, streams: usize) -> Stream {
+        self.batch_bytes = (ALL_BYTES / streams.max(1)).clamp(LEAST_BYTES, BATCH_BYTES);
+        self
     }
 
     /// The connection it runs on.
@@ -197,7 +210,7 @@ impl Stream {
             return rows;
         }
         let width = self.batch.data.len().checked_div(self.batch.rows.len()).unwrap_or(0).max(8);
-        (BATCH_BYTES / width).clamp(16, MOST_ROWS) as u32
+        (self.batch_bytes / width).clamp(16, MOST_ROWS) as u32
     }
 
     /// Goes back to the first row without asking the server, where that is possible.

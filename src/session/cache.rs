@@ -72,6 +72,54 @@ thread_local! {
 ///
 /// One that the running transaction uses (`in_transaction`, or the connection's own mark) is given as it is.
 pub fn acquire(server: Oid, user: Oid, in_transaction: bool) -> Result<Rc<Connection>, Failure> {
+    match look_up(server, user, in_transaction)? {
+        Found::Known(known) => Ok(known),
+        Found::Missing(missing) => {
+            let key = missing.mapping.oid.to_u32();
+            make(vec![missing])?;
+            find(key).ok_or_else(|| Failure::internal("a new connection is gone"))
+        }
+    }
+}
+
+/// The connections to `servers` for the local role `user`, in their order: as [`acquire`] gives them, but those that
+/// have to be made are made at the same time, so that it takes as long as the slowest log-in.
+pub fn acquire_all(servers: &[Oid], user: Oid) -> Result<Vec<Rc<Connection>>, Failure> {
+    let mut missing: Vec<Missing> = Vec::new();
+    let mut all: Vec<(u32, Option<Rc<Connection>>)> = Vec::with_capacity(servers.len());
+    for &server in servers {
+        all.push(match look_up(server, user, false)? {
+            Found::Known(known) => (known.key, Some(known)),
+            Found::Missing(new) => {
+                let key = new.mapping.oid.to_u32();
+                if missing.iter().all(|other| other.mapping.oid != new.mapping.oid) {
+                    missing.push(new);
+                }
+                (key, None)
+            }
+        });
+    }
+    if !missing.is_empty() {
+        make(missing)?;
+    }
+    let gone = || Failure::internal("a new connection is gone");
+    all.into_iter().map(|(key, known)| known.or_else(|| find(key)).ok_or_else(gone)).collect()
+}
+
+enum Found {
+    Known(Rc<Connection>),
+    Missing(Missing),
+}
+
+/// What a connection that is not there would be made from.
+struct Missing {
+    server: Rc<Server>,
+    mapping: Rc<Mapping>,
+    user: Oid,
+    changes: u64,
+}
+
+fn look_up(server: Oid, user: Oid, in_transaction: bool) -> Result<Found, Failure> {
     listen();
     let changes = CACHE.with(|cache| cache.changes.get());
     let mapping = load::mapping(server, user)?;
@@ -80,33 +128,43 @@ pub fn acquire(server: Oid, user: Oid, in_transaction: bool) -> Result<Rc<Connec
     if let Some(known) = find(key) {
         if in_transaction || known.in_transaction.get() || !known.session.is_dead() {
             known.check_user(user)?;
-            return Ok(known);
+            return Ok(Found::Known(known));
         }
         forget(key);
     }
-    let server = load::server(server)?;
-    let login = connect::login(user, &mapping);
-    let (session, used_password) = connect::connect(&server, &mapping, login)?;
-    let connection = Rc::new(Connection {
-        session,
-        key,
-        server_hash: invalidate::hash_of(SysCacheIdentifier::FOREIGNSERVEROID, server.oid),
-        mapping_hash: invalidate::hash_of(SysCacheIdentifier::USERMAPPINGOID, mapping.oid),
-        server,
-        mapping,
-        in_transaction: Cell::new(false),
-        user,
-        used_password,
-        stale: Cell::new(false),
+    Ok(Found::Missing(Missing { server: load::server(server)?, mapping, user, changes }))
+}
+
+/// Makes connections and keeps them. When one cannot be made the others stay, as far as they have come.
+fn make(missing: Vec<Missing>) -> Result<(), Failure> {
+    let plans = missing.iter().map(|one| {
+        connect::Plan::new(&one.server, &one.mapping, connect::login(one.user, &one.mapping))
     });
-    CACHE.with(|cache| {
-        if cache.changes.get() != changes {
-            connection.stale.set(true);
-            cache.any_stale.set(true);
-        }
-        cache.connections.borrow_mut().insert(key, connection.clone());
-    });
-    Ok(connection)
+    let plans = plans.collect::<Result<Vec<_>, _>>()?;
+    connect::connect_all(plans, |index, session, used_password| {
+        let Some(Missing { server, mapping, user, changes }) = missing.get(index) else { return };
+        let key = mapping.oid.to_u32();
+        let connection = Rc::new(Connection {
+            session,
+            key,
+            server_hash: invalidate::hash_of(SysCacheIdentifier::FOREIGNSERVEROID, server.oid),
+            mapping_hash: invalidate::hash_of(SysCacheIdentifier::USERMAPPINGOID, mapping.oid),
+            server: server.clone(),
+            mapping: mapping.clone(),
+            in_transaction: Cell::new(false),
+            user: *user,
+            used_password,
+            stale: Cell::new(false),
+        });
+        let old = CACHE.with(|cache| {
+            if cache.changes.get() != *changes {
+                connection.stale.set(true);
+                cache.any_stale.set(true);
+            }
+            cache.connections.borrow_mut().insert(key, connection)
+        });
+        drop(old);
+    })
 }
 
 /// To be called when a transaction that used the connection `key` has ended on its server: closes it unless

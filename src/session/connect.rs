@@ -1,4 +1,4 @@
-//! Making a new connection.
+//! Making new connections: one, or those to many servers at the same time.
 
 use super::keywords;
 use super::security::Login;
@@ -8,8 +8,10 @@ use crate::options::appname::{self, Values};
 use crate::options::load::{Mapping, Server};
 use crate::pg::{catalog, text};
 use crate::settings;
-use crate::wire::{self, Session};
+use crate::wire::{self, Session, WireError};
 use pgrx::pg_sys::Oid;
+use std::ops::ControlFlow;
+use std::rc::Rc;
 
 /// How `user` logs in with `mapping`.
 pub fn login(user: Oid, mapping: &Mapping) -> Login {
@@ -23,43 +25,76 @@ pub fn login(user: Oid, mapping: &Mapping) -> Login {
     }
 }
 
-/// A new session on `server`, logged in, its settings queued; and whether the mapping's password was asked for.
-pub fn connect(
-    server: &Server,
-    mapping: &Mapping,
+/// A log-in that is about to be made.
+pub struct Plan {
+    server: Rc<Server>,
     login: Login,
-) -> Result<(Session, bool), Failure> {
-    login.check_before()?;
-    let me = catalog::myself();
-    let values = Values {
-        application_name: &me.application_name,
-        cluster_name: &me.cluster_name,
-        database: &me.database,
-        user: &me.user,
-        started: me.started,
-        pid: me.pid,
-    };
-    let application_name = settings::application_name().map(|name| text::from_c_str(&name));
-    let mut keywords = keywords::compose(
-        &server.connect,
-        &mapping.connect,
-        application_name.as_deref(),
-        text::wire_encoding(),
-        |template| appname::expand(template, &values),
-    );
-    if !login.is_trusted() {
-        keywords::restrict(&mut keywords);
+    keywords: wire::Options,
+}
+
+impl Plan {
+    /// The way to `server` with `mapping`, if the user may log in so.
+    pub fn new(server: &Rc<Server>, mapping: &Mapping, login: Login) -> Result<Plan, Failure> {
+        login.check_before()?;
+        let me = catalog::myself();
+        let values = Values {
+            application_name: &me.application_name,
+            cluster_name: &me.cluster_name,
+            database: &me.database,
+            user: &me.user,
+            started: me.started,
+            pid: me.pid,
+        };
+        let application_name = settings::application_name().map(|name| text::from_c_str(&name));
+        let mut keywords = keywords::compose(
+            &server.connect,
+            &mapping.connect,
+            application_name.as_deref(),
+            text::wire_encoding(),
+            |template| appname::expand(template, &values),
+        );
+        if !login.is_trusted() {
+            keywords::restrict(&mut keywords);
+        }
+        Ok(Plan { server: server.clone(), login, keywords })
     }
-    let session = wire::connect(&keywords).map_err(|error| {
-        Failure::new(
-            SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
-            format!("could not connect to server \"{}\"", server.name),
-        )
-        .with_detail(error.to_string())
-    })?;
-    let used_password = session.used_password() && session.password_from_options();
-    login.check_after(used_password)?;
-    setup::queue(&session)
-        .map_err(|error| Failure::from(error).add_context(format!("server \"{}\"", server.name)))?;
-    Ok((session, used_password))
+
+    /// A session, logged in, its settings queued; and whether the mapping's password was asked for.
+    fn finish(&self, outcome: Result<Session, WireError>) -> Result<(Session, bool), Failure> {
+        let session = outcome.map_err(|error| {
+            Failure::new(
+                SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+                format!("could not connect to server \"{}\"", self.server.name),
+            )
+            .with_detail(error.to_string())
+        })?;
+        let used_password = session.used_password() && session.password_from_options();
+        self.login.check_after(used_password)?;
+        setup::queue(&session).map_err(|error| {
+            Failure::from(error).add_context(format!("server \"{}\"", self.server.name))
+        })?;
+        Ok((session, used_password))
+    }
+}
+
+/// Makes the sessions of `plans`, all at the same time. `made` gets each, with its place in `plans`, as it comes. The
+/// first one that cannot be made is the failure of all; those under way are then abandoned.
+pub fn connect_all(
+    mut plans: Vec<Plan>,
+    mut made: impl FnMut(usize, Session, bool),
+) -> Result<(), Failure> {
+    let keywords: Vec<_> =
+        plans.iter_mut().map(|plan| std::mem::take(&mut plan.keywords)).collect();
+    let mut failure = None;
+    wire::connect_all(&keywords, |index, outcome| match plans[index].finish(outcome) {
+        Ok((session, used_password)) => {
+            made(index, session, used_password);
+            ControlFlow::Continue(())
+        }
+        Err(error) => {
+            failure = Some(error);
+            ControlFlow::Break(())
+        }
+    });
+    failure.map_or(Ok(()), Err)
 }

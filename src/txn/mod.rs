@@ -26,7 +26,7 @@ mod worker;
 pub use gid::{Gid, NotOurs};
 pub use nesting::Stamp;
 pub use participant::{Participant, wait_any};
-pub use registry::enlist;
+pub use registry::{enlist, enlist_all};
 pub use resolver::{Decision, decide, force, resolve, survey};
 
 use crate::pg::worker::Lives;

@@ -4,9 +4,10 @@ use super::callback;
 use super::participant::Participant;
 use crate::error::Failure;
 use crate::pg::xact;
-use crate::session;
+use crate::session::{self, Connection};
 use pgrx::pg_sys::Oid;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
@@ -25,7 +26,30 @@ pub fn enlist(server: Oid, user: Oid) -> Result<Rc<Participant>, Failure> {
     if let Some(known) = find(|p| p.server() == server && p.user() == user) {
         return join(known);
     }
-    let connection = session::cache::acquire(server, user, false)?;
+    add(session::cache::acquire(server, user, false)?, user)
+}
+
+/// The participants for `servers`, in their order: as [`enlist`] gives them, but connections that have to be made are
+/// made at the same time.
+pub fn enlist_all(servers: &[Oid], user: Oid) -> Result<Vec<Rc<Participant>>, Failure> {
+    if let &[server] = servers {
+        return enlist(server, user).map(|one| vec![one]);
+    }
+    callback::register();
+    let is_new = |server| find(|p| p.server() == server && p.user() == user).is_none();
+    let mut seen = HashSet::new();
+    let new: Vec<Oid> = servers
+        .iter()
+        .copied()
+        .filter(|&server| is_new(server) && seen.insert(server.to_u32()))
+        .collect();
+    for connection in session::cache::acquire_all(&new, user)? {
+        add(connection, user)?;
+    }
+    servers.iter().map(|&server| enlist(server, user)).collect()
+}
+
+fn add(connection: Rc<Connection>, user: Oid) -> Result<Rc<Participant>, Failure> {
     // Several users may share one mapping (PUBLIC), hence one connection.
     if let Some(known) = find(|p| p.connection().key == connection.key) {
         return join(known);

@@ -1,7 +1,7 @@
 //! Cancel requests: a second connection to the very address that the first one uses, for one message.
 
+use super::drive::{self, Pause};
 use super::link::{Fill, Link, Transport};
-use super::login::Refusal;
 use super::remote_error::WireError;
 use super::socket::{Socket, text_of};
 use super::tls::{self, Stream};
@@ -31,19 +31,19 @@ pub(super) fn request(peer: &Peer, pid: i32, key: i32, deadline: Instant) -> Res
             return Err(failed(&text_of(&error)));
         }
     }
-    let mut pause = |want| match wait::wait_quietly(&[want], deadline) {
-        Wake::Event => Ok(()),
-        Wake::Deadline => Err(Refusal::next("timeout expired")),
-    };
     let transport = match &peer.plan {
         None => Transport::Plain(socket),
-        Some(plan) => match tls::ask(&socket, &mut pause) {
-            Ok(true) => Stream::start(socket, plan, &mut pause)
-                .map(|stream| Transport::Tls(Box::new(stream)))
-                .map_err(|refusal| failed(&refusal.text))?,
-            Ok(false) => return Err(failed("the server does not offer SSL any more")),
-            Err(refusal) => return Err(failed(&refusal.text)),
-        },
+        Some(plan) => drive::run_quietly(|waiter| async move {
+            let pause = Pause { waiter: &waiter, deadline: Some(deadline) };
+            match tls::ask(&socket, pause).await {
+                Ok(true) => Stream::start(socket, plan, pause)
+                    .await
+                    .map(|stream| Transport::Tls(Box::new(stream)))
+                    .map_err(|refusal| failed(&refusal.text)),
+                Ok(false) => Err(failed("the server does not offer SSL any more")),
+                Err(refusal) => Err(failed(&refusal.text)),
+            }
+        })?,
     };
     let mut link = Link::new(transport);
     frontend::cancel_request(pid, key, &mut link.output);

@@ -3,23 +3,50 @@
 use super::address::{identity, resolve, shuffle};
 use super::cancel::Peer;
 use super::conninfo::{ConnInfo, Host, SslMode, Surroundings, Target};
+use super::drive::{self, Pause, Waiter};
 use super::link::{Link, Transport};
 use super::login::{self, Refusal};
 use super::remote_error::WireError;
-use super::request::Request;
+use super::request::{Reply, Request};
 use super::session::Session;
 use super::socket::{Socket, text_of};
 use super::tls::{self, Stream};
 use super::trust::Plan;
 use crate::pg::fd::os_user;
-use crate::pg::wait::{self, Wake, Want};
 use socket2::{SockAddr, TcpKeepalive};
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
-/// Opens a session with libpq's keywords (`host`, `port`, `user`, ...); what is not given comes from the server
-/// process's environment and libpq's defaults. Waits, and honours interrupts.
+/// Keywords of libpq (`host`, `port`, `user`, ...) and their values.
+pub type Options = Vec<(String, String)>;
+
+/// Opens a session with libpq's keywords; what is not given comes from the server process's environment and libpq's
+/// defaults. Waits, and honours interrupts.
 pub fn connect(options: &[(String, String)]) -> Result<Session, WireError> {
+    let mut outcome = Err(WireError::Broken("no connection was tried".to_owned()));
+    drive::run_all(
+        1,
+        |_, waiter| establish(options, waiter),
+        |_, result| {
+            outcome = result;
+            ControlFlow::Break(())
+        },
+    );
+    outcome
+}
+
+/// Opens a session for each of `options`, all at the same time: it takes as long as the slowest. `done` gets each
+/// outcome as it comes, with its place in `options`; Break abandons those that are still under way.
+pub fn connect_all(
+    options: &[Options],
+    done: impl FnMut(usize, Result<Session, WireError>) -> ControlFlow<()>,
+) {
+    drive::run_all(options.len(), |index, waiter| establish(&options[index], waiter), done);
+}
+
+async fn establish(options: &[(String, String)], waiter: Rc<Waiter>) -> Result<Session, WireError> {
     let debian = "/var/run/postgresql";
     let around = Surroundings {
         env: &|name| std::env::var(name).ok(),
@@ -49,7 +76,7 @@ pub fn connect(options: &[(String, String)]) -> Result<Session, WireError> {
                 shuffle(&mut addresses);
             }
             for address in addresses {
-                match attempt(&info, host, &address, *target) {
+                match attempt(&info, host, &address, *target, &waiter).await {
                     Ok(session) => return Ok(session),
                     Err(refusal) => {
                         let text = format!("{}{}", identity(host, &address), refusal.text);
@@ -71,9 +98,6 @@ fn note(failures: &mut Vec<String>, text: String) {
     }
 }
 
-/// How a wait during connecting is done: interruptible while connecting, not so while cancelling.
-pub(super) type Pause<'a> = &'a mut dyn FnMut(Want) -> Result<(), Refusal>;
-
 /// Whether a connection is under TLS.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tls {
@@ -83,11 +107,12 @@ enum Tls {
 }
 
 /// Tries one address, with and without TLS as `sslmode` says.
-fn attempt(
+async fn attempt(
     info: &ConnInfo,
     host: &Host,
     address: &SockAddr,
     target: Target,
+    waiter: &Waiter,
 ) -> Result<Session, Refusal> {
     let ways = match info.tls.mode {
         _ if host.is_unix() => &[Tls::Never][..],
@@ -97,11 +122,12 @@ fn attempt(
         _ => &[Tls::Always],
     };
     let deadline = info.connect_timeout.map(|timeout| Instant::now() + timeout);
+    let pause = Pause { waiter, deadline };
     let mut first: Option<Refusal> = None;
     for way in ways {
-        match attempt_once(info, host, address, *way, deadline) {
+        match attempt_once(info, host, address, *way, pause).await {
             Ok(session) => {
-                check_target(&session, target, deadline)?;
+                check_target(&session, target, pause).await?;
                 return Ok(session);
             }
             Err((mut refusal, under_tls)) => {
@@ -122,12 +148,12 @@ fn attempt(
 }
 
 /// Tries one address in one way. Err tells whether TLS was in use.
-fn attempt_once(
+async fn attempt_once(
     info: &ConnInfo,
     host: &Host,
     address: &SockAddr,
     way: Tls,
-    deadline: Option<Instant>,
+    pause: Pause<'_>,
 ) -> Result<Session, (Refusal, bool)> {
     let plain = |refusal: Refusal| (refusal, false);
     let plan = if way == Tls::Never {
@@ -135,13 +161,12 @@ fn attempt_once(
     } else {
         Some(Plan::new(&info.tls, host).map_err(|text| (Refusal::tls(text), true))?)
     };
-    let socket = open(info, address, deadline).map_err(plain)?;
-    let mut pause = |want| await_socket(want, deadline);
+    let socket = open(info, address, pause).await.map_err(plain)?;
     let mut peer = Peer { address: address.clone(), plan: None };
     let transport = match plan {
-        Some(plan) if tls::ask(&socket, &mut pause).map_err(plain)? => {
+        Some(plan) if tls::ask(&socket, pause).await.map_err(plain)? => {
             let stream =
-                Stream::start(socket, &plan, &mut pause).map_err(|refusal| (refusal, true))?;
+                Stream::start(socket, &plan, pause).await.map_err(|refusal| (refusal, true))?;
             peer.plan = Some(plan);
             Transport::Tls(Box::new(stream))
         }
@@ -152,12 +177,13 @@ fn attempt_once(
         _ => Transport::Plain(socket),
     };
     let under_tls = peer.plan.is_some();
-    login::log_in(info, host, Link::new(transport), peer, deadline)
+    login::log_in(info, host, Link::new(transport), peer, pause)
+        .await
         .map_err(|refusal| (refusal, under_tls))
 }
 
 /// A connected socket.
-fn open(info: &ConnInfo, address: &SockAddr, deadline: Option<Instant>) -> Result<Socket, Refusal> {
+async fn open(info: &ConnInfo, address: &SockAddr, pause: Pause<'_>) -> Result<Socket, Refusal> {
     let socket = Socket::open(address).map_err(|error| Refusal::last(error.to_string()))?;
     if !address.is_unix() {
         tune(info, &socket).map_err(|error| {
@@ -173,7 +199,7 @@ fn open(info: &ConnInfo, address: &SockAddr, deadline: Option<Instant>) -> Resul
         Refusal::next(format!("{}\n\t{hint}", text_of(&error)))
     };
     if !socket.connect(address).map_err(refused)? {
-        await_socket(socket.want(false, true), deadline)?;
+        pause.until(socket.want(false, true)).await?;
         if let Some(error) = socket.raw().take_error().unwrap_or_else(Some) {
             return Err(refused(error));
         }
@@ -204,48 +230,47 @@ fn tune(info: &ConnInfo, socket: &Socket) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Waits for the socket; interrupts raise, the deadline refuses.
-pub(super) fn await_socket(want: Want, deadline: Option<Instant>) -> Result<(), Refusal> {
-    // The latch may have been set for another reason: the callers look again and come back.
-    match wait::wait(&[want], deadline) {
-        Wake::Event => Ok(()),
-        Wake::Deadline => Err(Refusal::next("timeout expired")),
-    }
-}
-
 /// Whether the server is of the kind that `target_session_attrs` asks for.
-fn check_target(
-    session: &Session,
-    target: Target,
-    deadline: Option<Instant>,
-) -> Result<(), Refusal> {
-    let shows_on = |sql: &str| -> Result<bool, Refusal> {
-        let reply = session
-            .submit(Request::Simple(sql))
-            .and_then(|ticket| session.wait(ticket, deadline))
-            .map_err(|error| Refusal::next(error.to_string()))?;
-        Ok(matches!(reply.fields(0).next(), Some(Some(b"on" | b"t"))))
-    };
+async fn check_target(session: &Session, target: Target, pause: Pause<'_>) -> Result<(), Refusal> {
     // Reported by PostgreSQL 14 and later.
     let reported = |name: &str| session.parameter(name).map(|value| value == "on");
-    let read_only = || match (reported("default_transaction_read_only"), standby_reported(session))
-    {
-        (Some(read_only), Some(standby)) => Ok(read_only || standby),
-        _ => shows_on("SHOW transaction_read_only"),
-    };
-    let standby = || match standby_reported(session) {
-        Some(standby) => Ok(standby),
-        None => shows_on("SELECT pg_catalog.pg_is_in_recovery()"),
-    };
+    let standby = reported("in_hot_standby");
     match target {
-        Target::ReadWrite if read_only()? => Err(Refusal::next("session is read-only")),
-        Target::ReadOnly if !read_only()? => Err(Refusal::next("session is not read-only")),
-        Target::Primary if standby()? => Err(Refusal::next("server is in hot standby mode")),
-        Target::Standby if !standby()? => Err(Refusal::next("server is not in hot standby mode")),
-        _ => Ok(()),
+        Target::Any | Target::PreferStandby => Ok(()),
+        Target::ReadWrite | Target::ReadOnly => {
+            let read_only = match (reported("default_transaction_read_only"), standby) {
+                (Some(read_only), Some(standby)) => read_only || standby,
+                _ => shows_on(session, "SHOW transaction_read_only", pause).await?,
+            };
+            match (target, read_only) {
+                (Target::ReadWrite, true) => Err(Refusal::next("session is read-only")),
+                (Target::ReadOnly, false) => Err(Refusal::next("session is not read-only")),
+                _ => Ok(()),
+            }
+        }
+        Target::Primary | Target::Standby => {
+            let standby = match standby {
+                Some(standby) => standby,
+                None => shows_on(session, "SELECT pg_catalog.pg_is_in_recovery()", pause).await?,
+            };
+            match (target, standby) {
+                (Target::Primary, true) => Err(Refusal::next("server is in hot standby mode")),
+                (Target::Standby, false) => Err(Refusal::next("server is not in hot standby mode")),
+                _ => Ok(()),
+            }
+        }
     }
 }
 
-fn standby_reported(session: &Session) -> Option<bool> {
-    session.parameter("in_hot_standby").map(|value| value == "on")
+async fn shows_on(session: &Session, sql: &str, pause: Pause<'_>) -> Result<bool, Refusal> {
+    let mut ticket = session.submit(Request::Simple(sql))?;
+    let reply: Reply = loop {
+        session.pump()?;
+        match session.take(ticket) {
+            Ok(outcome) => break outcome?,
+            Err(again) => ticket = again,
+        }
+        pause.until(session.want()).await?;
+    };
+    Ok(matches!(reply.fields(0).next(), Some(Some(b"on" | b"t"))))
 }

@@ -266,6 +266,9 @@ impl Engine {
     fn ready(&mut self, status: Status) -> Result<(), WireError> {
         self.status = status;
         let Some(group) = self.groups.pop_front() else { return Err(unexpected(b'Z')) };
+        if self.groups.is_empty() {
+            self.link.input.relax();
+        }
         let finished = matches!(group.steps.front(), None | Some(Step::Query | Step::CopyIn));
         let mut slot = group.slot.borrow_mut();
         slot.done = true;

@@ -60,6 +60,13 @@ impl Input {
         self.end = (self.end + count).min(self.storage.len());
     }
 
+    /// Nothing is expected for now: a connection that idles keeps a small buffer only.
+    pub(super) fn relax(&mut self) {
+        if self.start == self.end && self.storage.len() > INITIAL {
+            *self = Input::default();
+        }
+    }
+
     /// The whole room was used: there may be more in the socket, and a larger buffer saves calls.
     pub(super) fn was_full(&mut self) {
         let size = self.storage.len();
@@ -143,6 +150,23 @@ mod tests {
             feed(&mut input, &bytes);
             assert_eq!(input.next(), Err(Unusable::Length { tag, length }));
         }
+    }
+
+    #[test]
+    fn idle_buffers_are_small() {
+        let mut input = Input::default();
+        input.was_full();
+        for _ in 0..4 {
+            let _ = input.room().unwrap();
+            input.was_full();
+        }
+        feed(&mut input, b"Z\0\0");
+        input.relax();
+        assert!(input.storage.len() > INITIAL);
+        feed(&mut input, b"\0\x05I");
+        assert!(input.next().unwrap().is_some());
+        input.relax();
+        assert_eq!((input.storage.len(), input.next()), (0, Ok(None)));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::auth::Authenticator;
 use super::cancel::Peer;
-use super::connect::await_socket;
 use super::conninfo::{ConnInfo, Host};
+use super::drive::Pause;
 use super::engine::{Engine, Facts};
 use super::link::{Fill, Link, closed_unexpectedly};
 use super::message::Body;
@@ -11,7 +11,6 @@ use super::remote_error::{RemoteError, WireError};
 use super::session::{Credentials, Session};
 use crate::pg::text::wire_encoding;
 use postgres_protocol::message::frontend;
-use std::time::Instant;
 
 /// Why an address did not work out.
 pub(super) struct Refusal {
@@ -66,12 +65,12 @@ impl From<WireError> for Refusal {
 }
 
 /// Logs in.
-pub(super) fn log_in(
+pub(super) async fn log_in(
     info: &ConnInfo,
     host: &Host,
     mut link: Link,
     peer: Peer,
-    deadline: Option<Instant>,
+    pause: Pause<'_>,
 ) -> Result<Session, Refusal> {
     let mut parameters = vec![
         ("user", info.user.as_str()),
@@ -108,7 +107,7 @@ pub(super) fn log_in(
     let mut notices = Vec::new();
     let mut admitted = false;
     loop {
-        let (tag, body) = next(&mut link, deadline)?;
+        let (tag, body) = next(&mut link, pause).await?;
         match tag {
             b'R' if !admitted => {
                 let mut out = std::mem::take(&mut link.output);
@@ -159,7 +158,7 @@ pub(super) fn log_in(
 }
 
 /// The next message of the server.
-fn next(link: &mut Link, deadline: Option<Instant>) -> Result<(u8, Vec<u8>), Refusal> {
+async fn next(link: &mut Link, pause: Pause<'_>) -> Result<(u8, Vec<u8>), Refusal> {
     loop {
         if let Some((tag, at)) = link.input.next().map_err(WireError::from)? {
             return Ok((tag, link.input.body(at).to_vec()));
@@ -171,7 +170,7 @@ fn next(link: &mut Link, deadline: Option<Instant>) -> Result<(u8, Vec<u8>), Ref
             Fill::Nothing => {}
         }
         written?;
-        await_socket(link.want(), deadline)?;
+        pause.until(link.want()).await?;
     }
 }
 

@@ -11,6 +11,7 @@ mod cancel;
 mod certificate;
 mod connect;
 mod conninfo;
+mod drive;
 mod engine;
 mod input;
 mod link;
@@ -27,7 +28,7 @@ mod trust;
 mod version;
 
 #[allow(unused_imports)]
-pub use connect::connect;
+pub use connect::{Options, connect, connect_all};
 #[allow(unused_imports)]
 pub use remote_error::{RemoteError, WireError};
 #[allow(unused_imports)]

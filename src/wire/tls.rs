@@ -1,6 +1,6 @@
 //! TLS by rustls, driven by hand over the nonblocking socket.
 
-use super::connect::Pause;
+use super::drive::Pause;
 use super::login::Refusal;
 use super::socket::{Socket, text_of};
 use super::trust::{self, Plan};
@@ -36,7 +36,11 @@ impl Write for Io<'_> {
 
 impl Stream {
     /// Shakes hands.
-    pub(super) fn start(socket: Socket, plan: &Plan, pause: Pause<'_>) -> Result<Stream, Refusal> {
+    pub(super) async fn start(
+        socket: Socket,
+        plan: &Plan,
+        pause: Pause<'_>,
+    ) -> Result<Stream, Refusal> {
         let connection =
             ClientConnection::new(plan.config.clone(), plan.name.clone()).map_err(|error| {
                 Refusal::last(format!("could not establish SSL connection: {error}"))
@@ -47,7 +51,7 @@ impl Stream {
             if !stream.connection.is_handshaking() && !stream.connection.wants_write() {
                 return Ok(stream);
             }
-            pause(stream.want(false))?;
+            pause.until(stream.want(false)).await?;
         }
     }
 
@@ -138,7 +142,7 @@ impl Stream {
 }
 
 /// Asks the server for TLS; false when it has none.
-pub(super) fn ask(socket: &Socket, pause: Pause<'_>) -> Result<bool, Refusal> {
+pub(super) async fn ask(socket: &Socket, pause: Pause<'_>) -> Result<bool, Refusal> {
     let lost = |error: io::Error| {
         Refusal::next(format!("could not negotiate SSL with server: {}", text_of(&error)))
     };
@@ -149,7 +153,7 @@ pub(super) fn ask(socket: &Socket, pause: Pause<'_>) -> Result<bool, Refusal> {
         match socket.write(rest) {
             Ok(count) => sent += count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                pause(socket.want(false, true))?;
+                pause.until(socket.want(false, true)).await?;
             }
             Err(error) => return Err(lost(error)),
         }
@@ -171,7 +175,7 @@ pub(super) fn ask(socket: &Socket, pause: Pause<'_>) -> Result<bool, Refusal> {
                 };
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                pause(socket.want(true, false))?;
+                pause.until(socket.want(true, false)).await?;
             }
             Err(error) => return Err(lost(error)),
         }
