@@ -1,6 +1,7 @@
 //! What a scan costs: from local statistics, or from the remote server's EXPLAIN (`use_remote_estimate`).
 
 use super::relinfo::{Estimate, RelInfo};
+use crate::deparse::SortKey;
 use crate::error::Failure;
 use crate::txn;
 use crate::wire::Request;
@@ -43,6 +44,59 @@ pub unsafe fn by_local_statistics(
     }
 }
 
+/// How a parameterised scan finds its rows.
+pub struct Access {
+    /// The values choose the placement.
+    pub pinned: bool,
+    /// Some condition is an equality.
+    pub equality: bool,
+    /// Cost of the conditions.
+    pub quals: pg_sys::QualCost,
+}
+
+/// Size and cost of one execution of a parameterised scan, without the transfer.
+///
+/// The shard is supposed to have an index for an equality that finds (about) one row, as a key does, and for
+/// sharding columns. Where it has none, a nested loop would read the remote table again and again: anything else is
+/// taken to read it all.
+///
+/// # Safety
+/// `rel` is a base relation whose size estimates are set.
+pub unsafe fn parameterised(
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    rows: f64,
+    retrieved: f64,
+    access: Access,
+) -> Estimate {
+    // SAFETY: reads of the relation's estimates and of cost parameters.
+    unsafe {
+        let asked = if access.pinned { 1.0 } else { info.placements.len().max(1) as f64 };
+        let share = asked / info.placements.len().max(1) as f64;
+        let base = (*rel).baserestrictcost;
+        let startup = base.startup + access.quals.startup;
+        let per_tuple = pg_sys::cpu_tuple_cost + base.per_tuple + access.quals.per_tuple;
+        let mut run =
+            share * (pg_sys::seq_page_cost * f64::from((*rel).pages) + per_tuple * (*rel).tuples);
+        if access.equality && (access.pinned || retrieved <= KEY_ROWS) {
+            run = run.min(lookup(retrieved) + per_tuple * retrieved);
+        }
+        // Each further placement is one more request.
+        let startup = startup + (asked - 1.0) * info.server.fdw_startup_cost;
+        let width = (*(*rel).reltarget).width;
+        Estimate { rows, width, startup, total: startup + run, retrieved }
+    }
+}
+
+/// A condition that lets no more rows through is taken for one on a key.
+const KEY_ROWS: f64 = 1.5;
+
+/// Finding rows by an index: down the tree, and a page for each.
+fn lookup(rows: f64) -> f64 {
+    // SAFETY: reads a cost parameter.
+    unsafe { pg_sys::random_page_cost * (1.0 + rows) }
+}
+
 /// Adds what moving the rows here costs.
 pub fn add_transfer(estimate: &mut Estimate, info: &RelInfo) {
     // SAFETY: reads a cost parameter.
@@ -50,6 +104,27 @@ pub fn add_transfer(estimate: &mut Estimate, info: &RelInfo) {
     estimate.startup += info.server.fdw_startup_cost;
     estimate.total += info.server.fdw_startup_cost
         + (info.server.fdw_tuple_cost + cpu_tuple_cost) * estimate.retrieved;
+}
+
+/// Size and cost of scanning `rel`, sorted or not, by the remote server's own estimate.
+///
+/// # Safety
+/// `rel` is the base relation whose state `info` is.
+pub unsafe fn by_remote_server(
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    order_by: Vec<SortKey>,
+) -> Result<Estimate, Failure> {
+    // SAFETY: as the caller vouches; cost parameters are read.
+    unsafe {
+        let mut estimate = by_remote_explain(info, &info.explain_sql(rel, &[], order_by)?)?;
+        estimate.rows = pg_sys::clamp_row_est(estimate.retrieved * info.local_conds_sel);
+        estimate.startup += info.local_conds_cost.startup;
+        estimate.total += info.local_conds_cost.startup
+            + (pg_sys::cpu_tuple_cost + info.local_conds_cost.per_tuple) * estimate.retrieved;
+        add_transfer(&mut estimate, info);
+        Ok(estimate)
+    }
 }
 
 /// Asks the first placement's server what `sql` would cost there.
@@ -115,7 +190,7 @@ pub unsafe fn join(
         let rows = (*rel).rows;
         let retrieved = pg_sys::clamp_row_est(rows / info.local_conds_sel.max(1e-9));
         if info.use_remote_estimate {
-            let sql = info.explain_sql(rel)?;
+            let sql = info.explain_sql(rel, &[], Vec::new())?;
             let mut estimate = by_remote_explain(info, &sql)?;
             estimate.rows = pg_sys::clamp_row_est(estimate.retrieved * info.local_conds_sel);
             estimate.startup += info.local_conds_cost.startup;
@@ -131,10 +206,16 @@ pub unsafe fn join(
         pg_sys::cost_qual_eval(&raw mut conditions, clauses, root);
         let (left_cost, right_cost) =
             (without_transfer(&left, outer), without_transfer(&right, inner));
-        // The shard joins at least as cleverly as a hash join: each row of both sides is looked at once.
+        // The shard joins at least as cleverly as a hash join: each row of both sides is looked at once. Where one side is
+        // small it looks the rows of the other up, as a nested loop here would, but without a request for each.
         let startup = left_cost.0 + right_cost.0 + conditions.startup;
-        let run = left_cost.1
-            + right_cost.1
+        let by_lookup = |rows: f64, all: f64| match info.join_conds.is_empty() {
+            true => all,
+            false => all.min(rows * (lookup(1.0) + info.server.fdw_startup_cost / 2.0)),
+        };
+        let sides = (left_cost.1 + by_lookup(left.retrieved, right_cost.1))
+            .min(right_cost.1 + by_lookup(right.retrieved, left_cost.1));
+        let run = sides
             + (left.retrieved + right.retrieved) * pg_sys::cpu_operator_cost
             + retrieved * (conditions.per_tuple + pg_sys::cpu_tuple_cost);
         let mut estimate = Estimate {

@@ -1,8 +1,9 @@
 //! Foreign paths: unsorted, and sorted by the shard where an order is of use.
 
-use super::cost;
 use super::relinfo::RelInfo;
+use super::{cost, pathkeys};
 use crate::deparse::SortKey;
+use crate::error::Failure;
 use crate::pg::compat::{self, PathCost};
 use crate::pg::node;
 use pgrx::pg_sys;
@@ -16,9 +17,23 @@ pub(super) unsafe fn add_base_paths(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,
     info: &RelInfo,
-) {
+) -> Result<(), Failure> {
     // SAFETY: as the caller vouches.
-    unsafe { add_all(root, rel, info, (*rel).lateral_relids, ptr::null_mut()) }
+    unsafe {
+        add_all(root, rel, info, (*rel).lateral_relids, ptr::null_mut());
+        if !info.use_remote_estimate || info.placements.len() != 1 {
+            return Ok(());
+        }
+        for order in pathkeys::for_merging(root, rel) {
+            let Some(keys) = sort_keys(rel, info, order) else { continue };
+            let estimate = cost::by_remote_server(rel, info, keys)?;
+            let (cost, outer) = (estimate.path_cost(), ptr::null_mut());
+            let required = (*rel).lateral_relids;
+            let path = compat::create_foreignscan_path(root, rel, cost, order, required, outer);
+            pg_sys::add_path(rel, path.cast());
+        }
+        Ok(())
+    }
 }
 
 /// Adds the paths of a join. `outer` is a local path for EvalPlanQual, or NULL.

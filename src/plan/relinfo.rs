@@ -2,7 +2,7 @@
 //! `RelOptInfo.fdw_private` while a query is planned.
 
 use super::private::{Placement, ScanPlan};
-use crate::deparse::{From, GroupBy, Params, Scope, Select, Statement, Target, select};
+use crate::deparse::{From, GroupBy, Params, Scope, Select, SortKey, Statement, Target, select};
 use crate::error::Failure;
 use crate::options::load::Server;
 use crate::pg::compat::PathCost;
@@ -135,15 +135,22 @@ impl RelInfo {
         query
     }
 
-    /// The SQL for a remote EXPLAIN of the whole relation.
+    /// The SQL for a remote EXPLAIN of the whole relation, with `more` conditions and sorted.
     ///
     /// # Safety
-    /// `rel` is the relation whose state this is.
-    pub unsafe fn explain_sql(&self, rel: *mut pg_sys::RelOptInfo) -> Result<String, Failure> {
+    /// `rel` is the relation whose state this is; the conditions are of its query.
+    pub unsafe fn explain_sql(
+        &self,
+        rel: *mut pg_sys::RelOptInfo,
+        more: &[*mut pg_sys::Expr],
+        order_by: Vec<SortKey>,
+    ) -> Result<String, Failure> {
         // SAFETY: conditions are live RestrictInfos of the relation.
         unsafe {
-            let conditions = self.remote_conds.iter().map(|&clause| (*clause).clause).collect();
-            let query = if (*rel).relid > 0 {
+            let mut conditions: Vec<_> =
+                self.remote_conds.iter().map(|&clause| (*clause).clause).collect();
+            conditions.extend(more);
+            let mut query = if (*rel).relid > 0 {
                 self.base_query((*rel).relid, conditions)
             } else {
                 let exprs = node::list_vec((*(*rel).reltarget).exprs);
@@ -151,6 +158,7 @@ impl RelInfo {
                 query.conditions = conditions;
                 query
             };
+            query.order_by = order_by;
             let statement = self.statement(&query, Params::Unknown)?;
             let plan =
                 ScanPlan { template: statement.template, ..self.scan_plan(&self.from.tables()) };

@@ -110,7 +110,7 @@ unsafe fn condition(
     unsafe {
         let args = node::list_vec::<pg_sys::Node>(arguments(clause)?);
         let [left, right] = args[..] else { return None };
-        let position = match (is_value(left), is_value(right)) {
+        let position = match (is_value(left, rti), is_value(right, rti)) {
             (false, true) => 1,
             (true, false) => 0,
             _ => return None,
@@ -147,12 +147,13 @@ unsafe fn condition(
     }
 }
 
-/// Whether the expression has one value for the whole scan that is not known when the query is planned.
-unsafe fn is_value(expr: *mut pg_sys::Node) -> bool {
+/// Whether the expression has one value for the whole scan that is not known when the query is planned: a parameter, or
+/// a column of an outer relation.
+unsafe fn is_value(expr: *mut pg_sys::Node, rti: u32) -> bool {
     // SAFETY: a valid expression of the query.
     unsafe {
         !node::is_a(expr, pg_sys::NodeTag::T_Const)
-            && pg_sys::pull_varnos(std::ptr::null_mut(), expr).is_null()
+            && !pg_sys::bms_is_member(rti as i32, pg_sys::pull_varnos(std::ptr::null_mut(), expr))
             && !pg_sys::contain_volatile_functions(expr)
             && !pg_sys::contain_subplans(expr)
     }

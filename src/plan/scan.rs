@@ -3,7 +3,7 @@
 use super::private::Placement;
 use super::relinfo::RelInfo;
 use super::row_identity;
-use super::{cost, paths};
+use super::{cost, parameterized, paths};
 use super::{prune, sharded};
 use crate::deparse::{self, From, Scope};
 use crate::error::Failure;
@@ -123,12 +123,7 @@ unsafe fn estimate_size(
     // SAFETY: as in `rel_size`.
     unsafe {
         if info.use_remote_estimate {
-            let mut estimate = cost::by_remote_explain(info, &info.explain_sql(rel)?)?;
-            estimate.rows = pg_sys::clamp_row_est(estimate.retrieved * info.local_conds_sel);
-            estimate.startup += info.local_conds_cost.startup;
-            estimate.total += info.local_conds_cost.startup
-                + (pg_sys::cpu_tuple_cost + info.local_conds_cost.per_tuple) * estimate.retrieved;
-            cost::add_transfer(&mut estimate, info);
+            let estimate = cost::by_remote_server(rel, info, Vec::new())?;
             (*rel).rows = estimate.rows;
             (*(*rel).reltarget).width = estimate.width;
             info.estimate = Some(estimate);
@@ -159,7 +154,8 @@ pub unsafe fn paths(
     unsafe {
         let Some(info) = RelInfo::of(rel) else { return Ok(()) };
         if info.is_shippable() {
-            paths::add_base_paths(root, rel, info);
+            paths::add_base_paths(root, rel, info)?;
+            parameterized::add_paths(root, rel, info)?;
         }
         Ok(())
     }
