@@ -79,7 +79,7 @@ impl DirectState {
             if let Some(returned) = &mut self.returned {
                 let fetch = Some(self.plan.scan.fetch_size).filter(|&rows| rows > 0);
                 let mut stream = Stream::new(participant, sql, fetch, true, false);
-                stream.start(&types, &params, formats)?;
+                stream.start(&types, &params, formats, false)?;
                 returned.stream = Some(stream);
                 self.affected = Some(0);
             } else {

@@ -1,5 +1,6 @@
 //! Execution callbacks of the foreign data wrapper.
 
+mod alone;
 pub mod analyze;
 mod arena;
 mod codec;
@@ -13,6 +14,7 @@ mod imported;
 mod kinds;
 pub mod modify;
 mod native;
+mod own_rows;
 pub mod params;
 mod plain_check;
 pub mod rows;

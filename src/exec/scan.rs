@@ -8,8 +8,8 @@ use super::params::ParamEncoder;
 use super::rows::{Fit, LocalColumn, RowDecoder};
 use super::stream::{Next, Stream};
 use super::tuple::Filler;
-use crate::error::{Failure, SqlState};
-use crate::pg::relation::Relation;
+use super::{alone, own_rows};
+use crate::error::Failure;
 use crate::pg::{catalog, compat, expr, memory, node};
 use crate::plan::private::ScanPlan;
 use crate::txn;
@@ -32,6 +32,8 @@ pub struct ScanState {
     columns: Vec<LocalColumn>,
     relation: String,
     keep: bool,
+    /// Nothing else of the statement reads from elsewhere.
+    alone: bool,
     started: bool,
 }
 
@@ -88,6 +90,7 @@ impl ScanState {
                 relation,
                 // Rows that this statement changes must not turn up changed when the scan is read again.
                 keep: modifies && rewinds,
+                alone: false,
                 started: false,
                 plan,
             })
@@ -166,6 +169,11 @@ impl ScanState {
     fn check_columns(&mut self, index: usize) -> Result<(), Failure> {
         let lane = &mut self.lanes[index];
         let Some(stream) = &mut lane.stream else { return Ok(()) };
+        if stream.take_overflow() {
+            self.alone = false;
+            let types = lane.encoder.param_types(lane.params.values.len());
+            return stream.start(&types, &lane.params, lane.decoder.formats(), false);
+        }
         let Some(remote) = stream.take_columns() else { return Ok(()) };
         if self.columns.is_empty() {
             return Ok(());
@@ -179,6 +187,7 @@ impl ScanState {
                 &lane.encoder.param_types(lane.params.values.len()),
                 &lane.params,
                 formats,
+                self.alone,
             )?;
         }
         Ok(())
@@ -222,6 +231,10 @@ impl ScanState {
             (0..self.lanes.len()).filter(|&index| self.lanes[index].active).collect();
         let servers: Vec<Oid> = active.iter().map(|&index| self.lanes[index].server).collect();
         let participants = txn::enlist_all(&servers, self.user)?;
+        // SAFETY: the node is in execution.
+        self.alone = !self.plan.locking
+            && unsafe { alone::is_alone(node) }
+            && alone::once_each(servers.iter().copied());
         let streams = active.len();
         for (index, participant) in active.into_iter().zip(participants) {
             let (fetch, locking, keep) = (self.plan.fetch_size, self.plan.locking, self.keep);
@@ -246,6 +259,7 @@ impl ScanState {
                 &lane.encoder.param_types(lane.params.values.len()),
                 &lane.params,
                 lane.decoder.formats(),
+                self.alone,
             )?;
         }
         self.current = 0;
@@ -259,7 +273,7 @@ impl ScanState {
     /// The parameters have just been evaluated.
     unsafe fn route(&mut self) -> Result<(), Failure> {
         for &parent in &self.plan.parents {
-            refuse_own_rows(parent)?;
+            own_rows::refuse(parent)?;
         }
         let Some(routing) = &self.plan.routing else { return Ok(()) };
         // SAFETY: as the caller vouches.
@@ -340,28 +354,6 @@ enum Step {
     Row(usize),
     Wait,
     End,
-}
-
-/// A sharded table that is no partitioned table was planned as holding no rows itself. If it does by now, the plan's
-/// answer would lack them.
-fn refuse_own_rows(parent: Oid) -> Result<(), Failure> {
-    let relation = Relation::open(parent, pg_sys::NoLock as i32);
-    // SAFETY: the executor holds a lock on the statement's relations; a partitioned table has no storage.
-    unsafe {
-        if (*(*relation.raw()).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE
-            || compat::relation_blocks(relation.raw()) == 0
-        {
-            return Ok(());
-        }
-        // The next execution plans anew, and then reads the rows.
-        pg_sys::ResetPlanCache();
-    }
-    let name = catalog::relation_name(parent).unwrap_or_default();
-    Err(Failure::new(
-        SqlState::SERIALIZATION_FAILURE,
-        format!("sharded table \"{name}\" holds rows of its own since the statement was planned"),
-    )
-    .with_hint("Run the statement again; move the rows to a shard, or TRUNCATE ONLY the table."))
 }
 
 /// A whole row that row locks ask for is of type RECORD in the plan; what comes is the row type of its table.

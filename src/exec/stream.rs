@@ -10,6 +10,8 @@ use std::rc::Rc;
 
 /// Rows asked for with the request when the user has set no `fetch_size`.
 const FIRST_FETCH: u32 = 100;
+/// Rows taken of a query that runs without a transaction; if there are more, it is run again within one.
+const ALONE_FETCH: u32 = 1000;
 /// What a later batch should weigh then, in bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 /// As long as the batches of all placements together do not weigh more than this; but no batch is made smaller than
@@ -39,6 +41,10 @@ pub struct Stream {
     /// When the portal was opened: a rolled-back subtransaction takes its portals with it.
     opened: Option<Stamp>,
     started: bool,
+    /// The query was sent without a transaction: there is one answer, and no portal after it.
+    alone: bool,
+    /// That answer was not the whole result.
+    overflowed: bool,
     first_batch: bool,
     /// Rows received since the last start.
     received: u64,
@@ -81,6 +87,8 @@ impl Stream {
             suspended: false,
             opened: None,
             started: false,
+            alone: false,
+            overflowed: false,
             first_batch: true,
             received: 0,
             before: 0,
@@ -108,29 +116,48 @@ impl Stream {
         self.before + self.received
     }
 
-    /// Sends the query with `params`; does not wait.
+    /// Sends the query with `params`; does not wait. `alone`: it is all that the statement wants of the server, so it
+    /// may run without a transaction; see [`Stream::take_overflow`].
     pub fn start(
         &mut self,
         param_types: &[u32],
         params: &Params,
         formats: Formats,
+        alone: bool,
     ) -> Result<(), Failure> {
-        let request = Request::Execute {
-            sql: &self.sql,
-            param_types,
-            params,
-            formats,
-            portal: &self.portal,
-            max_rows: self.fetch_size.unwrap_or(FIRST_FETCH),
+        self.alone = alone && {
+            let max_rows = self.fetch_size.unwrap_or(ALONE_FETCH);
+            let (sql, formats) = (&self.sql, formats.clone());
+            let request =
+                Request::Execute { sql, param_types, params, formats, portal: "", max_rows };
+            self.pending = self.participant.submit_alone(request)?;
+            self.pending.is_some()
         };
-        self.pending = Some(self.participant.submit(request)?);
-        self.opened = Some(self.participant.stamp());
+        if !self.alone {
+            let request = Request::Execute {
+                sql: &self.sql,
+                param_types,
+                params,
+                formats,
+                portal: &self.portal,
+                max_rows: self.fetch_size.unwrap_or(FIRST_FETCH),
+            };
+            self.pending = Some(self.participant.submit(request)?);
+            self.opened = Some(self.participant.stamp());
+        }
         self.started = true;
+        self.overflowed = false;
         self.first_batch = true;
         self.batch = Reply::default();
         self.next = 0;
         self.suspended = false;
         Ok(())
+    }
+
+    /// Whether the last answer was that of a query without a transaction, and not all of its result. Nothing of it
+    /// was given out; the query has to be started again, within a transaction.
+    pub fn take_overflow(&mut self) -> bool {
+        std::mem::take(&mut self.overflowed)
     }
 
     /// The request whose reply is awaited, if any.
@@ -189,6 +216,10 @@ impl Stream {
         self.request_more()?;
         let Some(ticket) = self.pending.take() else { return Ok(()) };
         let reply = self.participant.wait(ticket, &self.sql)?;
+        if self.alone && reply.suspended {
+            self.overflowed = true;
+            return Ok(());
+        }
         self.suspended = reply.suspended;
         self.received += reply.rows.len() as u64;
         let previous = std::mem::replace(&mut self.batch, reply);
@@ -250,7 +281,9 @@ impl Stream {
             if self.opened.take().is_some_and(|stamp| self.participant.lives(stamp)) {
                 self.participant.close_portal(&self.portal);
             }
-            self.portal = self.participant.session().new_portal_name();
+            if !self.alone {
+                self.portal = self.participant.session().new_portal_name();
+            }
             self.started = false;
             self.suspended = false;
             self.batch = Reply::default();

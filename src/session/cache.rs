@@ -14,6 +14,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// A connection that was in use this lately is not looked at before it is used again: should it have died since, the
+/// first request is repeated on a new one.
+const LATELY: Duration = Duration::from_secs(1);
 
 /// A cached connection.
 pub struct Connection {
@@ -27,6 +32,8 @@ pub struct Connection {
     pub mapping: Rc<Mapping>,
     /// The running transaction uses the connection; set and cleared by the transaction layer.
     pub in_transaction: Cell<bool>,
+    /// When the last transaction that used it ended.
+    released: Cell<Instant>,
     user: Oid,
     used_password: bool,
     server_hash: u32,
@@ -126,7 +133,9 @@ fn look_up(server: Oid, user: Oid, in_transaction: bool) -> Result<Found, Failur
     let key = mapping.oid.to_u32();
     close_stale();
     if let Some(known) = find(key) {
-        if in_transaction || known.in_transaction.get() || !known.session.is_dead() {
+        let sure =
+            in_transaction || known.in_transaction.get() || known.released.get().elapsed() < LATELY;
+        if sure || !known.session.is_dead() {
             known.check_user(user)?;
             return Ok(Found::Known(known));
         }
@@ -152,6 +161,7 @@ fn make(missing: Vec<Missing>) -> Result<(), Failure> {
             server: server.clone(),
             mapping: mapping.clone(),
             in_transaction: Cell::new(false),
+            released: Cell::new(Instant::now()),
             user: *user,
             used_password,
             stale: Cell::new(false),
@@ -172,6 +182,7 @@ fn make(missing: Vec<Missing>) -> Result<(), Failure> {
 pub fn finish(key: u32, keep: bool) {
     let Some(connection) = find(key) else { return };
     connection.in_transaction.set(false);
+    connection.released.set(Instant::now());
     if !keep || connection.is_stale() || !connection.server.keep_connections {
         forget(key);
     }

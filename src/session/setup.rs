@@ -9,7 +9,7 @@ use crate::wire::{Session, WireError};
 
 /// Names are looked up in pg_catalog only (deparsed SQL has schemas), times and numbers are written without
 /// loss, amounts of money (inside composites; others travel in binary) without a country's signs, strings as the
-/// standard has them; xml is taken as it comes. A coordinator that has vanished without a word is noticed by the shard
+/// standard has them; xml is taken as it comes; a query without a transaction around it is one of the usual kind. A coordinator that has vanished without a word is noticed by the shard
 /// within two minutes, and its locks are gone; the system's own keepalives would take more than two hours.
 const SETTINGS: &str = "SET search_path = pg_catalog; \
      SET timezone = 'GMT'; \
@@ -19,6 +19,7 @@ const SETTINGS: &str = "SET search_path = pg_catalog; \
      SET bytea_output = hex; \
      SET lc_monetary = 'C'; \
      SET xmloption = content; \
+     SET default_transaction_isolation = 'read committed'; \
      SET standard_conforming_strings = on; \
      SET tcp_keepalives_idle = 60; \
      SET tcp_keepalives_interval = 10; \

@@ -164,7 +164,10 @@ pub fn rollback_level(participants: &List, level: u32) {
     let deadline = Instant::now() + ABORT_DEADLINE;
     let affected: Vec<_> = participants
         .iter()
-        .filter(|p| p.is_open() && p.nesting().borrow().reaches(level))
+        .filter(|p| {
+            let runs_alone = !p.is_open() && !p.is_lost() && p.session().outstanding() > 0;
+            runs_alone || p.is_open() && p.nesting().borrow().reaches(level)
+        })
         .cloned()
         .collect();
     let outcome = guard::catch(|| {
@@ -210,7 +213,7 @@ fn drain(participants: &List, deadline: Instant) {
 /// wait for another that hangs.
 fn stop_requests(participants: &List, deadline: Instant) {
     let busy: Vec<_> =
-        participants.iter().filter(|p| p.is_open() && p.session().outstanding() > 0).collect();
+        participants.iter().filter(|p| !p.is_lost() && p.session().outstanding() > 0).collect();
     let soon = Instant::now() + CANCEL_FIRST_PASS;
     let slow: Vec<_> = busy
         .into_iter()

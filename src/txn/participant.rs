@@ -27,6 +27,14 @@ const STALE_WITHIN: Duration = Duration::from_secs(1);
 /// Portal names of a connection that are passed over, at most, when it takes another one's place.
 const MOST_PORTALS: u32 = 10_000_000;
 
+/// A first request that may be sent again.
+struct First {
+    copy: retry::Copy,
+    sent: Instant,
+    /// It was sent without a transaction around it.
+    alone: bool,
+}
+
 /// One remote server's part in the running local transaction.
 pub struct Participant {
     connection: Rc<Connection>,
@@ -43,7 +51,7 @@ pub struct Participant {
     /// What happened to the connection, once it is of no use any more in this transaction.
     lost: RefCell<Option<String>>,
     /// The one request sent so far, while it may be sent again.
-    first: RefCell<Option<(retry::Copy, Instant)>>,
+    first: RefCell<Option<First>>,
     /// How far the two-phase commit has come.
     phase: Cell<Phase>,
     /// Portals nobody reads any more, closed with the next request.
@@ -106,7 +114,7 @@ impl Participant {
     pub fn submit(&self, request: Request<'_>) -> Result<Ticket, Failure> {
         self.check_usable()?;
         if !self.nesting.borrow().begun() {
-            return self.submit_first(request);
+            return self.submit_first(request, false);
         }
         self.first.take();
         self.renew();
@@ -118,34 +126,53 @@ impl Participant {
         self.session().submit(request).map_err(|error| self.fail(error, None))
     }
 
+    /// [`Participant::submit`] for a query that needs no transaction around it: one that only reads, and is all that
+    /// its statement wants of the server. `None`, and nothing sent, where it has to see what the transaction sees.
+    pub fn submit_alone(&self, request: Request<'_>) -> Result<Option<Ticket>, Failure> {
+        self.check_usable()?;
+        if self.nesting.borrow().begun()
+            || self.written.get()
+            || xact::uses_one_snapshot()
+            || xact::is_read_only()
+        {
+            return Ok(None);
+        }
+        self.submit_first(request, true).map(Some)
+    }
+
     /// The first request: the connection may be replaced until it is answered.
-    fn submit_first(&self, request: Request<'_>) -> Result<Ticket, Failure> {
+    fn submit_first(&self, request: Request<'_>, alone: bool) -> Result<Ticket, Failure> {
         let copy = retry::Copy::of(&request);
         if copy.is_none() && self.session().is_dead() {
             self.replace()?;
         }
         self.renewable.set(false);
-        self.enter();
+        if !alone {
+            self.enter();
+        }
         match self.session().submit(request) {
             Ok(ticket) => {
-                self.first.replace(copy.map(|copy| (copy, Instant::now())));
+                let sent = Instant::now();
+                self.first.replace(copy.map(|copy| First { copy, sent, alone }));
                 Ok(ticket)
             }
             Err(error) => match copy {
-                Some(copy) if error.is_fatal() => self.submit_again(&copy),
+                Some(copy) if error.is_fatal() => self.submit_again(&copy, alone),
                 _ => Err(self.fail(error, None)),
             },
         }
     }
 
     /// Sends the first request once more, on a new connection.
-    fn submit_again(&self, copy: &retry::Copy) -> Result<Ticket, Failure> {
+    fn submit_again(&self, copy: &retry::Copy, alone: bool) -> Result<Ticket, Failure> {
         self.replace()?;
         if let Some(portal) = copy.portal() {
             // The caller goes on using this name: it must not be given out again.
             (0..MOST_PORTALS).find(|_| self.session().new_portal_name() == portal);
         }
-        self.enter();
+        if !alone {
+            self.enter();
+        }
         self.session().submit(copy.request()).map_err(|error| self.fail(error, None))
     }
 
@@ -159,8 +186,8 @@ impl Participant {
             Err(error) => error,
         };
         match self.first.take() {
-            Some((copy, sent)) if error.is_fatal() && sent.elapsed() < STALE_WITHIN => {
-                let ticket = self.submit_again(&copy)?;
+            Some(first) if error.is_fatal() && first.sent.elapsed() < STALE_WITHIN => {
+                let ticket = self.submit_again(&first.copy, first.alone)?;
                 self.await_reply(ticket, sql)?.map_err(|error| self.fail(error, Some(sql)))
             }
             _ => Err(self.fail(error, Some(sql))),

@@ -72,7 +72,9 @@ struct Watch {
 
 impl Watch {
     fn begin() -> Result<Watch, Failure> {
-        for participant in registry::all().iter().filter(|p| p.is_open()) {
+        for participant in
+            registry::all().iter().filter(|p| p.is_open() || p.session().outstanding() > 0)
+        {
             publish(participant);
         }
         let nonce = random::number()?;
