@@ -1,19 +1,18 @@
-//! Execution of an UPDATE or DELETE that the shard runs as a whole.
+//! Execution of an UPDATE or DELETE that the shards run as a whole.
 //!
-//! The statement is sent once, when the first row is asked for. With RETURNING its rows come batch by batch, as
-//! text: asking for them in another form after the fact would change the data twice.
+//! The statement is sent once, to all shards at the same time, when the first row is asked for. What RETURNING brings
+//! back is in returned.rs.
 
 use super::early;
+use super::own_rows;
 use super::params::ParamEncoder;
-use super::rows::RowDecoder;
-use super::scan::name_row_types;
-use super::stream::{Next, Stream};
-use super::tuple::Filler;
+use super::returned::Returned;
+use super::stream::Stream;
 use crate::error::Failure;
-use crate::pg::{catalog, compat, expr, memory, node};
-use crate::plan::private::DirectPlan;
-use crate::txn;
-use crate::wire::{Params, Request};
+use crate::pg::{compat, expr, memory};
+use crate::plan::private::{DirectPlan, Placement};
+use crate::txn::{self, Participant};
+use crate::wire::{Formats, Params, Request, Ticket};
 use pgrx::pg_sys;
 use std::rc::Rc;
 
@@ -26,17 +25,10 @@ pub struct DirectState {
     returned: Option<Returned>,
     /// Rows changed, once the statement has run without RETURNING.
     affected: Option<u64>,
+    /// Takes the changed row of a sharded table. (The executor's slot for it would be that of a heap.)
+    changed: *mut pg_sys::TupleTableSlot,
     /// Dummy rows given out for a RETURNING that needs no column.
     given: u64,
-}
-
-/// What takes RETURNING's rows.
-struct Returned {
-    decoder: RowDecoder,
-    filler: Filler,
-    /// Of a join: fills a slot of the changed table from the same columns.
-    changed: Option<Filler>,
-    stream: Option<Stream>,
 }
 
 impl DirectState {
@@ -52,50 +44,96 @@ impl DirectState {
             } else {
                 Some(Returned::new(node, scan, &plan)?)
             };
-            Ok(DirectState { plan, params, encoder, returned, affected: None, given: 0 })
+            let relation = (*(*node).resultRelInfo).ri_RelationDesc;
+            let mut changed = std::ptr::null_mut();
+            if (*(*relation).rd_rel).relkind as u8 != pg_sys::RELKIND_FOREIGN_TABLE {
+                let (estate, ops) = ((*node).ss.ps.state, &raw const pg_sys::TTSOpsHeapTuple);
+                changed = pg_sys::ExecInitExtraTupleSlot(estate, (*relation).rd_att, ops);
+            }
+            Ok(DirectState { plan, params, encoder, returned, affected: None, changed, given: 0 })
         }
     }
 
-    /// Sends the statement; without RETURNING waits until it is done.
+    /// Sends the statement; without RETURNING waits until it is done everywhere.
     unsafe fn execute(&mut self, node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
         // SAFETY: the node is in execution; the state lives in the query's memory.
         unsafe {
             let estate = (*node).ss.ps.state;
-            let Some(placement) = self.plan.scan.placements.first() else {
-                return Err(Failure::internal("a modification without a placement"));
-            };
-            let sql: Rc<str> = self.plan.scan.sql(placement)?.into();
             let user = compat::result_user((*node).resultRelInfo, estate);
-            early::start_all(estate)?;
-            let participant = txn::enlist(placement.server, user)?;
             self.params.evaluate((*node).ss.ps.ps_ExprContext);
+            let placements = self.route()?;
+            self.lock(&placements, node);
+            for &parent in &self.plan.scan.parents {
+                own_rows::refuse(parent)?;
+            }
+            early::start_all(estate)?;
             let mut params = Params::default();
-            for (i, &(value, null)) in self.params.values().iter().enumerate() {
+            let count = self.plan.scan.params as usize;
+            for (i, &(value, null)) in self.params.values().iter().take(count).enumerate() {
                 self.encoder.encode(i, value, null, &mut params)?;
             }
             let types = self.encoder.param_types(params.values.len());
-            participant.mark_written();
-            let formats = crate::wire::Formats::Text;
-            if let Some(returned) = &mut self.returned {
-                let fetch = Some(self.plan.scan.fetch_size).filter(|&rows| rows > 0);
-                let mut stream = Stream::new(participant, sql, fetch, true, false);
-                stream.start(&types, &params, formats, false)?;
-                returned.stream = Some(stream);
-                self.affected = Some(0);
-            } else {
-                let request = Request::Execute {
-                    sql: &sql,
-                    param_types: &types,
-                    params: &params,
-                    formats,
-                    portal: "",
-                    max_rows: 0,
-                };
-                let reply = participant.run(request, &sql)?;
-                self.affected = Some(super::modify::affected(&reply));
+            let mut sent = Vec::new();
+            let servers: Vec<_> = placements.iter().map(|placement| placement.server).collect();
+            let participants = txn::enlist_all(&servers, user)?;
+            for (placement, participant) in placements.iter().zip(participants) {
+                let sql: Rc<str> = self.plan.scan.sql(placement)?.into();
+                participant.mark_written();
+                if let Some(returned) = &mut self.returned {
+                    let fetch = Some(self.plan.scan.fetch_size).filter(|&rows| rows > 0);
+                    let mut stream = Stream::new(participant, sql, fetch, true, false);
+                    stream.start(&types, &params, Formats::Text, false)?;
+                    let _context = memory::ContextGuard::switch_to((*estate).es_query_cxt);
+                    returned.add(stream)?;
+                } else {
+                    let request = Request::Execute {
+                        sql: &sql,
+                        param_types: &types,
+                        params: &params,
+                        formats: Formats::Text,
+                        portal: "",
+                        max_rows: 0,
+                    };
+                    let ticket = participant.submit(request)?;
+                    sent.push(Sent { participant, ticket, sql });
+                }
             }
+            self.affected = Some(count_all(sent)?);
             Ok(())
         }
+    }
+
+    /// Locks the foreign tables of a sharded table, as the executor locks the children of other parents.
+    unsafe fn lock(&self, placements: &[Placement], node: *mut pg_sys::ForeignScanState) {
+        if self.plan.scan.parents.is_empty() {
+            return;
+        }
+        // SAFETY: the node's plan is a ForeignScan; locks are given back when the transaction ends.
+        unsafe {
+            let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+            for placement in placements {
+                for (&rti, &table) in self.plan.scan.relations.iter().zip(&placement.tables) {
+                    let changed = rti == (*scan).resultRelation;
+                    let mode =
+                        if changed { pg_sys::RowExclusiveLock } else { pg_sys::AccessShareLock };
+                    pg_sys::LockRelationOid(table, mode as i32);
+                }
+            }
+        }
+    }
+
+    /// The placements that can hold a row to be changed.
+    unsafe fn route(&self) -> Result<Vec<Placement>, Failure> {
+        let mut placements = self.plan.scan.placements.clone();
+        if let Some(routing) = &self.plan.scan.routing {
+            // SAFETY: the parameters have just been evaluated.
+            if let Some(selected) = unsafe { routing.select(self.params.values())? } {
+                placements.retain(|placement| {
+                    placement.tables.iter().any(|table| selected.contains(table))
+                });
+            }
+        }
+        Ok(placements)
     }
 
     /// The next row of RETURNING, or the slot empty when there is no more, or none is wanted.
@@ -127,8 +165,8 @@ impl DirectState {
             let mut changed = slot;
             match &mut self.returned {
                 Some(returned) => {
-                    if returned.changed.is_some() {
-                        changed = pg_sys::ExecGetReturningSlot(estate, result);
+                    if returned.fills_changed() {
+                        changed = changed_slot(estate, result, self.changed);
                         pg_sys::ExecClearTuple(changed);
                     }
                     if !returned.next(slot, changed)? {
@@ -139,7 +177,7 @@ impl DirectState {
                     self.given += 1;
                     pg_sys::ExecStoreAllNullTuple(slot);
                     if (*(*node).ss.ps.plan.cast::<pg_sys::ForeignScan>()).scan.scanrelid == 0 {
-                        changed = pg_sys::ExecGetReturningSlot(estate, result);
+                        changed = changed_slot(estate, result, self.changed);
                         pg_sys::ExecStoreAllNullTuple(changed);
                     }
                 }
@@ -155,85 +193,47 @@ impl DirectState {
     }
 
     fn end(&mut self) {
-        if let Some(stream) = self.returned.as_mut().and_then(|returned| returned.stream.as_mut()) {
-            stream.close();
+        if let Some(returned) = &mut self.returned {
+            returned.close();
         }
     }
 }
 
-impl Returned {
-    unsafe fn new(
-        node: *mut pg_sys::ForeignScanState,
-        scan: *mut pg_sys::ForeignScan,
-        plan: &DirectPlan,
-    ) -> Result<Returned, Failure> {
-        // SAFETY: as in `DirectState::begin`; the result relation is open.
-        unsafe {
-            let relation = (*(*node).resultRelInfo).ri_RelationDesc;
-            let descriptor = (*(*node).ss.ss_ScanTupleSlot).tts_tupleDescriptor;
-            let filler = Filler::new(descriptor, &plan.scan.retrieved)?;
-            let mut columns = filler.local_columns(descriptor);
-            let mut changed = None;
-            let mut name = catalog::relation_name((*relation).rd_id).unwrap_or_default();
-            if (*scan).scan.scanrelid == 0 {
-                name_row_types(&mut columns, &plan.scan.retrieved, scan, (*node).ss.ps.state);
-                let own = changed_columns(scan, &plan.scan.retrieved);
-                changed = Some(Filler::new((*relation).rd_att, &own)?);
-                "foreign join".clone_into(&mut name);
-            }
-            let mut decoder = RowDecoder::new(columns, name)?;
-            decoder.text_only();
-            Ok(Returned { decoder, filler, changed, stream: None })
-        }
-    }
-
-    /// Stores the next row; false at the end.
-    unsafe fn next(
-        &mut self,
-        slot: *mut pg_sys::TupleTableSlot,
-        changed: *mut pg_sys::TupleTableSlot,
-    ) -> Result<bool, Failure> {
-        let Some(stream) = &mut self.stream else { return Ok(false) };
-        loop {
-            match stream.next_row() {
-                Next::End => return Ok(false),
-                Next::Pending => {
-                    // SAFETY: both slots are empty.
-                    unsafe { self.decoder.reset_batch() };
-                    stream.receive()?;
-                    if let Some(columns) = stream.take_columns() {
-                        self.decoder.fit(&columns)?;
-                    }
-                }
-                Next::Row(row) => {
-                    // SAFETY: the slots are of the fillers' descriptors and empty.
-                    unsafe {
-                        self.filler.store(&mut self.decoder, stream.row(row), slot)?;
-                        if let Some(own) = &mut self.changed {
-                            own.store_part(&self.filler, changed);
-                        }
-                    }
-                    return Ok(true);
-                }
-            }
-        }
-    }
+/// The slot for the changed row: our own, if there is one.
+unsafe fn changed_slot(
+    estate: *mut pg_sys::EState,
+    result: *mut pg_sys::ResultRelInfo,
+    own: *mut pg_sys::TupleTableSlot,
+) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: the result relation is an initialised one of this statement.
+    if own.is_null() { unsafe { pg_sys::ExecGetReturningSlot(estate, result) } } else { own }
 }
 
-/// For each result column its attribute number in the changed table, 0 for columns of other tables.
-unsafe fn changed_columns(scan: *mut pg_sys::ForeignScan, retrieved: &[i32]) -> Vec<i32> {
-    // SAFETY: the plan's scan columns.
-    unsafe {
-        let entries = node::list_vec::<pg_sys::TargetEntry>((*scan).fdw_scan_tlist);
-        let own = |position: i32| {
-            let entry = **entries.get(usize::try_from(position - 1).ok()?)?;
-            let var = node::cast::<pg_sys::Var, _>(entry.expr)?;
-            let oid = pg_sys::TableOidAttributeNumber;
-            (var.varno as u32 == (*scan).resultRelation && i32::from(var.varattno) != oid)
-                .then_some(i32::from(var.varattno))
-        };
-        retrieved.iter().map(|&position| own(position).unwrap_or(0)).collect()
+/// The statement on one placement, until it is done.
+struct Sent {
+    participant: Rc<Participant>,
+    ticket: Ticket,
+    sql: Rc<str>,
+}
+
+/// Waits until the statement is done everywhere, and adds up the rows it has changed.
+fn count_all(mut sent: Vec<Sent>) -> Result<u64, Failure> {
+    let mut affected = 0;
+    while !sent.is_empty() {
+        if sent.len() > 1 {
+            let waited: Vec<_> =
+                sent.iter().map(|sent| (&*sent.participant, &sent.ticket)).collect();
+            txn::wait_any(&waited, None)?;
+        }
+        let alone = sent.len() == 1;
+        let (done, waiting): (Vec<_>, Vec<_>) =
+            sent.into_iter().partition(|sent| alone || sent.participant.is_ready(&sent.ticket));
+        for Sent { participant, ticket, sql } in done {
+            affected += super::modify::affected(&participant.wait(ticket, &sql)?);
+        }
+        sent = waiting;
     }
+    Ok(affected)
 }
 
 unsafe fn state<'a>(node: *mut pg_sys::ForeignScanState) -> Option<&'a mut DirectState> {

@@ -89,11 +89,14 @@ pub unsafe fn direct(
     // SAFETY: as the caller vouches.
     unsafe {
         let out = Explainer::new(out);
+        let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+        let plan = DirectPlan::from_list((*scan).fdw_private)?.scan;
+        if plan.of_placements > 0 {
+            out.text(c"Shards", &shards(&plan)?);
+        }
         if !out.verbose() {
             return Ok(());
         }
-        let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
-        let plan = DirectPlan::from_list((*scan).fdw_private)?.scan;
         if let Some(placement) = plan.placements.first() {
             out.text(c"Remote SQL", &plan.sql(placement)?);
         }

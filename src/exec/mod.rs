@@ -17,6 +17,7 @@ mod native;
 mod own_rows;
 pub mod params;
 mod plain_check;
+mod returned;
 pub mod rows;
 mod scan;
 mod stream;

@@ -103,6 +103,42 @@ impl Drop for Tuple {
     }
 }
 
+/// The parents of a table or partition, without locking any.
+pub fn parents(relid: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    const PG_INHERITS: u32 = 2611;
+    const PG_INHERITS_RELID_SEQNO_INDEX: u32 = 2680;
+    let mut found = Vec::new();
+    // SAFETY: a scan of a catalog by its index on inhrelid, inside a transaction; a row's fixed part begins with the
+    // child's OID and its parent's.
+    unsafe {
+        let lock = pg_sys::AccessShareLock as i32;
+        let relation = super::relation::Relation::open(pg_sys::Oid::from(PG_INHERITS), lock);
+        let mut key = pg_sys::ScanKeyData::default();
+        pg_sys::ScanKeyInit(
+            &raw mut key,
+            1,
+            pg_sys::BTEqualStrategyNumber as u16,
+            pg_sys::Oid::from(pg_sys::F_OIDEQ),
+            pg_sys::Datum::from(relid),
+        );
+        let index = pg_sys::Oid::from(PG_INHERITS_RELID_SEQNO_INDEX);
+        let snapshot = std::ptr::null_mut();
+        let scan =
+            pg_sys::systable_beginscan(relation.raw(), index, true, snapshot, 1, &raw mut key);
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            let header = (*tuple).t_data;
+            let row = header.cast::<u8>().add(usize::from((*header).t_hoff));
+            found.push(*row.cast::<pg_sys::Oid>().add(1));
+        }
+        pg_sys::systable_endscan(scan);
+    }
+    found
+}
+
 /// The elements `name=value` of a text[] as FDW catalogs store options.
 ///
 /// # Safety

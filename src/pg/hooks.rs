@@ -9,14 +9,20 @@ use pgrx::pg_sys;
 use std::ffi::{c_char, c_int};
 use std::sync::OnceLock;
 
-/// Looks at (and may change) a query before it is planned.
-pub type BeforePlanning = unsafe fn(query: *mut pg_sys::Query) -> Result<(), Failure>;
+/// Looks at (and may change) a query before it is planned. What it gives, unless that is NULL, is planned instead
+/// when [`AfterPlanning`] refuses the plan.
+pub type BeforePlanning =
+    unsafe fn(query: *mut pg_sys::Query) -> Result<*mut pg_sys::Query, Failure>;
+/// Whether the plan can be executed; else prepares the other query.
+pub type AfterPlanning =
+    unsafe fn(plan: *mut pg_sys::PlannedStmt, other: *mut pg_sys::Query) -> Result<bool, Failure>;
 /// Completes what the planner knows of a relation.
 pub type RelationInfo =
     unsafe fn(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) -> Result<(), Failure>;
 
 struct Hooks {
     before_planning: BeforePlanning,
+    after_planning: AfterPlanning,
     relation_info: RelationInfo,
     next_planner: pg_sys::planner_hook_type,
     next_relation_info: pg_sys::get_relation_info_hook_type,
@@ -25,11 +31,16 @@ struct Hooks {
 static HOOKS: OnceLock<Hooks> = OnceLock::new();
 
 /// Puts our hooks in front of those that are installed. Once, from `_PG_init`.
-pub fn install(before_planning: BeforePlanning, relation_info: RelationInfo) {
+pub fn install(
+    before_planning: BeforePlanning,
+    after_planning: AfterPlanning,
+    relation_info: RelationInfo,
+) {
     // SAFETY: the hook variables are read and written by the backend's one thread, at load time.
     unsafe {
         let hooks = Hooks {
             before_planning,
+            after_planning,
             relation_info,
             next_planner: pg_sys::planner_hook,
             next_relation_info: pg_sys::get_relation_info_hook,
@@ -65,11 +76,13 @@ unsafe extern "C-unwind" fn planner(
         let Some(hooks) = HOOKS.get() else {
             return bare::standard_planner(parse, query_string, cursor_options, params);
         };
-        guard::entry(|| (hooks.before_planning)(parse));
-        match hooks.next_planner {
-            Some(next) => next(parse, query_string, cursor_options, params),
-            None => bare::standard_planner(parse, query_string, cursor_options, params),
+        let next = hooks.next_planner.unwrap_or(bare::standard_planner);
+        let spare = guard::entry(|| (hooks.before_planning)(parse));
+        let plan = next(parse, query_string, cursor_options, params);
+        if spare.is_null() || guard::entry(|| (hooks.after_planning)(plan, spare)) {
+            return plan;
         }
+        next(spare, query_string, cursor_options, params)
     }
 }
 

@@ -1,11 +1,13 @@
 //! UPDATE and DELETE that the shard runs as a whole: PlanDirectModify.
 //!
 //! Core has made sure that nothing has to happen here for each row (no row triggers, generated columns or WITH
-//! CHECK OPTION). What is left to see to: the scan below the ModifyTable finds the rows by itself, on one
-//! placement, and the new values can be computed there.
+//! CHECK OPTION). What is left to see to: the scan below the ModifyTable finds the rows by itself, the new values can be
+//! computed where the rows are, and the rows stay there.
 
 use super::private::DirectPlan;
 use super::relinfo::RelInfo;
+use super::routing::Routing;
+use super::stays::{self, Distribution};
 use crate::deparse::{self, Direct, Returning, Scope};
 use crate::error::Failure;
 use crate::pg::node;
@@ -13,6 +15,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::{CmdType, Expr, TargetEntry};
 use std::collections::HashMap;
 use std::ptr;
+use std::rc::Rc;
 
 /// PlanDirectModify: turns the scan below the ModifyTable into the modification, where that is possible.
 ///
@@ -35,8 +38,10 @@ pub unsafe fn plan(
         if !(*scan).scan.plan.qual.is_null() {
             return Ok(false);
         }
+        // The rows of a sharded parent's scan are described as a join's are.
         let base = (*scan).scan.scanrelid > 0;
-        let rel = if base {
+        let alone = pg_sys::bms_membership((*scan).fs_relids);
+        let rel = if alone == pg_sys::BMS_Membership::BMS_SINGLETON {
             *(*root).simple_rel_array.add(rti as usize)
         } else {
             pg_sys::find_join_rel(root, (*scan).fs_relids)
@@ -45,8 +50,7 @@ pub unsafe fn plan(
             return Ok(false);
         }
         let Some(info) = RelInfo::of(rel) else { return Ok(false) };
-        if info.placements.len() != 1
-            || !info.parents.is_empty()
+        if info.placements.is_empty()
             || info.upper.is_some()
             || !(base || info.from.can_leave_out(rti))
         {
@@ -59,6 +63,20 @@ pub unsafe fn plan(
             },
             _ => Vec::new(),
         };
+        let conditions: Vec<*mut Expr> = if base {
+            node::list_vec((*scan).fdw_recheck_quals)
+        } else {
+            info.remote_conds.iter().map(|&clause| (*clause).clause).collect()
+        };
+        let sharded = info.distribution.iter().find(|(_, own)| *own == rti).map(|(table, _)| table);
+        let distribution = match sharded {
+            Some(table) => Distribution::Of(Rc::clone(table)),
+            None if assignments.is_empty() => Distribution::None,
+            None => Distribution::of_table((**(*root).simple_rte_array.add(rti as usize)).relid)?,
+        };
+        if !stays::stay(&distribution, rti, &assignments, &conditions) {
+            return Ok(false);
+        }
         let returning = super::modify::nth_list((*node).returningLists, index);
         // Rows given out pass what computes the new values for a local UPDATE: it must not fail on them.
         if !returning.is_null() && !found.immediate && assignments.iter().any(|&(_, e)| !is_leaf(e))
@@ -71,11 +89,7 @@ pub unsafe fn plan(
             rti,
             assignments,
             from: (!base).then(|| info.from.clone()),
-            conditions: if base {
-                node::list_vec((*scan).fdw_recheck_quals)
-            } else {
-                info.remote_conds.iter().map(|&clause| (*clause).clause).collect()
-            },
+            conditions: conditions.clone(),
             returning: if base {
                 Returning::Columns(deparse::returning_attrs(rti, false, ptr::null_mut(), returning))
             } else {
@@ -94,9 +108,18 @@ pub unsafe fn plan(
         };
         plan.scan.template = statement.template;
         plan.scan.retrieved = statement.retrieved;
+        let mut exprs = statement.params;
+        plan.scan.params = exprs.len() as u32;
+        if let Some(table) = sharded.filter(|_| info.placements.len() > 1) {
+            plan.scan.routing = Routing::plan(table, rti, &conditions, &mut exprs);
+        }
         (*scan).operation = operation;
+        if (*scan).scan.scanrelid == 0 {
+            // The executor would set the rows' tableoid to that of the scan's relation, which has none.
+            (*scan).fsSystemCol = false;
+        }
         (*scan).resultRelation = rti;
-        (*scan).fdw_exprs = node::make_list(statement.params);
+        (*scan).fdw_exprs = node::make_list(exprs);
         (*scan).fdw_private = plan.to_list();
         (*scan).scan.plan.async_capable = false;
         if !base {

@@ -19,4 +19,6 @@ pub mod routing;
 pub mod row_identity;
 pub mod scan;
 pub mod sharded;
+mod stays;
+mod targets;
 pub mod upper;

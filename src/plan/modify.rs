@@ -22,6 +22,10 @@ pub unsafe fn plan(
     // SAFETY: as the caller vouches.
     unsafe {
         let entry = *(*root).simple_rte_array.add(result as usize);
+        // Not to be executed; see targets.rs.
+        if super::sharded::virtual_table(entry)?.is_some() {
+            return Ok(std::ptr::null_mut());
+        }
         // The rewriter has locked it.
         let relation = Relation::open((*entry).relid, pg_sys::NoLock as i32);
         let operation = (*node).operation;

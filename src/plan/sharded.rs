@@ -6,6 +6,7 @@
 //!
 //! What is left alone is planned child by child: see [`is_candidate`] and [`vars_allow`].
 
+use super::targets;
 use crate::error::Failure;
 use crate::pg::{compat, ffi, hooks, node};
 use crate::settings;
@@ -17,29 +18,67 @@ use std::rc::Rc;
 
 /// Installs the planner hooks; once, from `_PG_init`.
 pub fn init() {
-    hooks::install(rewrite, relation_info);
+    hooks::install(rewrite, is_executable, relation_info);
 }
 
-/// Turns sharded parents of the query, and of all queries within it, into foreign relations.
-unsafe fn rewrite(query: *mut pg_sys::Query) -> Result<(), Failure> {
+/// Turns sharded parents of the query, and of all queries within it, into foreign relations. When a parent is changed,
+/// gives a copy of the query as it was: see targets.rs.
+unsafe fn rewrite(query: *mut pg_sys::Query) -> Result<*mut pg_sys::Query, Failure> {
+    let mut spare = std::ptr::null_mut::<pg_sys::Query>();
     if !settings::enable_sharded_scan() {
-        return Ok(());
+        return Ok(spare);
     }
-    let mut queries = Vec::new();
-    // SAFETY: the query is valid and ours to change, as for any planner; the walker only collects.
+    // SAFETY: the query is valid and ours to change, as for any planner.
     unsafe {
-        collect(query.cast(), (&raw mut queries).cast());
+        let mut targets = Vec::new();
+        let queries = queries_of(query);
+        for &query in &queries {
+            if let Some(table) = targets::of(query)?
+                && !has_own_rows(&table)?
+                && targets::may_ship(query, &table)?
+            {
+                targets.push(query);
+            }
+        }
+        if !targets.is_empty() {
+            spare = pg_sys::copyObjectImpl(query.cast()).cast();
+        }
         for query in queries {
-            rewrite_level(query)?;
+            rewrite_level(query, targets.contains(&query))?;
         }
     }
-    Ok(())
+    Ok(spare)
+}
+
+/// Whether `plan` can be executed; if not, prepares `spare` to be planned instead.
+unsafe fn is_executable(
+    plan: *mut pg_sys::PlannedStmt,
+    spare: *mut pg_sys::Query,
+) -> Result<bool, Failure> {
+    // SAFETY: the plan of a query of ours, and the copy that was made of the query.
+    unsafe {
+        let executable = targets::is_executable(plan)?;
+        if !executable {
+            for query in queries_of(spare) {
+                rewrite_level(query, false)?;
+            }
+        }
+        Ok(executable)
+    }
+}
+
+/// The query and all queries within it.
+unsafe fn queries_of(query: *mut pg_sys::Query) -> Vec<*mut pg_sys::Query> {
+    let mut queries = Vec::new();
+    // SAFETY: the query is valid; the walker only collects.
+    unsafe { collect(query.cast(), (&raw mut queries).cast()) };
+    queries
 }
 
 /// Tree walker: notes every Query.
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn collect(found: *mut pg_sys::Node, context: *mut c_void) -> bool {
-    // SAFETY: `context` is the vector of `rewrite`; nodes are valid.
+    // SAFETY: `context` is the vector of `queries_of`; nodes are valid.
     unsafe {
         if found.is_null() {
             return false;
@@ -53,9 +92,13 @@ unsafe extern "C-unwind" fn collect(found: *mut pg_sys::Node, context: *mut c_vo
     }
 }
 
-unsafe fn rewrite_level(query: *mut pg_sys::Query) -> Result<(), Failure> {
+unsafe fn rewrite_level(query: *mut pg_sys::Query, target: bool) -> Result<(), Failure> {
     // SAFETY: a valid query of the statement being planned.
     unsafe {
+        if target {
+            let index = (*query).resultRelation - 1;
+            make_foreign(pg_sys::list_nth((*query).rtable, index).cast());
+        }
         // A changed or locked row has to be found again by the child it came from, and the other tables of such a
         // query are read again for it (EvalPlanQual).
         if !matches!((*query).commandType, CmdType::CMD_SELECT | CmdType::CMD_INSERT)
@@ -74,14 +117,25 @@ unsafe fn rewrite_level(query: *mut pg_sys::Query) -> Result<(), Failure> {
             if has_own_rows(&table)? || !vars_allow(query, rti) {
                 continue;
             }
-            (*entry).inh = false;
-            (*entry).relkind = pg_sys::RELKIND_FOREIGN_TABLE as _;
+            make_foreign(entry);
         }
         Ok(())
     }
 }
 
-unsafe fn is_candidate(entry: *mut pg_sys::RangeTblEntry) -> bool {
+unsafe fn make_foreign(entry: *mut pg_sys::RangeTblEntry) {
+    // SAFETY: the caller hands a range-table entry of the query being rewritten.
+    unsafe {
+        (*entry).inh = false;
+        (*entry).relkind = pg_sys::RELKIND_FOREIGN_TABLE as _;
+    }
+}
+
+/// Whether the range-table entry may be a sharded parent.
+///
+/// # Safety
+/// `entry` is valid.
+pub(super) unsafe fn is_candidate(entry: *mut pg_sys::RangeTblEntry) -> bool {
     // SAFETY: the caller hands a valid range-table entry.
     unsafe {
         (*entry).rtekind == RTEKind::RTE_RELATION

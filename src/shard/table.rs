@@ -43,6 +43,9 @@ pub struct ShardedTable {
     pub pages: u32,
     /// Columns declared NOT NULL on every placement. (A CHECK lets a NULL pass, on any placement.)
     not_null: Vec<i16>,
+    /// Whether every placement can be changed by a statement that runs there as a whole: it is updatable, has no row
+    /// triggers for UPDATE and DELETE, and its generated columns are the parent's.
+    pub changes_whole: bool,
     routes: Option<Routes>,
 }
 
@@ -58,6 +61,30 @@ impl ShardedTable {
     pub fn deciding_columns(&self) -> Option<&[i16]> {
         let columns = self.routes.as_ref()?.columns();
         columns.iter().all(|column| self.not_null.contains(column)).then_some(columns)
+    }
+
+    /// Whether a new value of column `attno` may take a row to another placement. Conditions that all placements
+    /// have do not tell them apart.
+    pub fn distributes_by(&self, attno: i16) -> bool {
+        self.members.iter().any(|member| {
+            member.rule.as_ref().is_some_and(|rule| {
+                // SAFETY: rules are alive as long as their members are.
+                rule.uses_apart(attno, |leaf| unsafe { self.is_common(leaf) })
+            })
+        })
+    }
+
+    /// Whether all of several placements have this condition.
+    unsafe fn is_common(&self, leaf: *mut pg_sys::Expr) -> bool {
+        self.members.len() > 1
+            && self.members.iter().all(|member| {
+                member.rule.as_ref().is_some_and(|rule| {
+                    // SAFETY: expressions of live rules, over the same columns.
+                    rule.leaves
+                        .iter()
+                        .any(|own| unsafe { pg_sys::equal(own.expression().cast(), leaf.cast()) })
+                })
+            })
     }
 
     /// Whether rows with the same value in column `own` here and `theirs` there are on placements of the same number.
@@ -163,6 +190,7 @@ impl ShardedTable {
             let (mut members, mut tables) = (Vec::new(), Vec::<Rc<ForeignTable>>::new());
             let (mut tuples, mut pages) = (0.0, 0u32);
             let natts = (*relation.descriptor()).natts;
+            let mut changes_whole = true;
             let mut not_null: Vec<i16> = (1..=natts as i16).collect();
             for child in children {
                 if pg_sys::get_rel_relkind(child) as u8 != pg_sys::RELKIND_FOREIGN_TABLE
@@ -178,6 +206,9 @@ impl ShardedTable {
                 {
                     return Ok(None);
                 }
+                changes_whole &= table.updatable
+                    && !changes_row_by_row(&opened)
+                    && same_generated(relation.descriptor(), opened.descriptor());
                 let class = (*opened.raw()).rd_rel;
                 let known = f64::from((*class).reltuples);
                 tuples = if tuples < 0.0 || known < 0.0 { -1.0 } else { tuples + known };
@@ -194,9 +225,40 @@ impl ShardedTable {
             let rules: Option<Vec<&Rule>> =
                 members.iter().map(|member| member.rule.as_deref()).collect();
             let routes = rules.and_then(|rules| Routes::new(&rules, relation.descriptor()));
-            Ok(Some(ShardedTable { parent, members, table, tuples, pages, not_null, routes }))
+            Ok(Some(ShardedTable {
+                parent,
+                members,
+                table,
+                tuples,
+                pages,
+                not_null,
+                changes_whole,
+                routes,
+            }))
         }
     }
+}
+
+/// Whether a trigger has to see each row that is updated or deleted.
+fn changes_row_by_row(relation: &Relation) -> bool {
+    // SAFETY: the relation is open.
+    unsafe {
+        let triggers = (*relation.raw()).trigdesc;
+        !triggers.is_null()
+            && ((*triggers).trig_update_before_row
+                || (*triggers).trig_update_after_row
+                || (*triggers).trig_delete_before_row
+                || (*triggers).trig_delete_after_row)
+    }
+}
+
+/// Whether the same columns of both row types, which have the same numbers, are generated.
+unsafe fn same_generated(left: pg_sys::TupleDesc, right: pg_sys::TupleDesc) -> bool {
+    // SAFETY: the caller hands valid row types with as many columns.
+    (0..unsafe { (*left).natts } as usize).all(|index| unsafe {
+        (*compat::attribute(left, index)).attgenerated
+            == (*compat::attribute(right, index)).attgenerated
+    })
 }
 
 /// Whether both row types have the same columns under the same numbers.

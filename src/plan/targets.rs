@@ -1,0 +1,146 @@
+//! UPDATE and DELETE of a sharded parent as one statement for all shards.
+//!
+//! The target becomes one foreign relation, as tables that are read do, in the hope that the change can be shipped as
+//! a whole (`direct`). Only planning tells. The executor could do nothing else with such a plan, the target being no
+//! foreign table; so a copy of the query is kept, and when the hope was in vain that copy is planned child by child.
+
+use crate::error::Failure;
+use crate::pg::relation::Relation;
+use crate::pg::{compat, node};
+use crate::shard::{self, ShardedTable};
+use pgrx::pg_sys;
+use pgrx::pg_sys::{CmdType, NodeTag, RTEKind};
+
+/// Whether the query changes rows of `table`, its target, in a way that may be shipped as a whole: nothing has to be
+/// seen or computed here for each row, and only ordinary columns are asked for.
+///
+/// # Safety
+/// `query` is a valid query of the statement being planned; its relations are locked.
+pub(super) unsafe fn may_ship(
+    query: *mut pg_sys::Query,
+    table: &ShardedTable,
+) -> Result<bool, Failure> {
+    // SAFETY: as the caller vouches; the lists hold what their names say.
+    unsafe {
+        let operation = (*query).commandType;
+        if !matches!(operation, CmdType::CMD_UPDATE | CmdType::CMD_DELETE)
+            || !table.changes_whole
+            || !(*query).withCheckOptions.is_null()
+        {
+            return Ok(false);
+        }
+        let parent = Relation::open(table.parent, pg_sys::NoLock as i32);
+        if has_triggers(&parent) || has_generated(&parent) {
+            return Ok(false);
+        }
+        // Whole rows and system columns are those of a child.
+        let target = (*query).resultRelation;
+        let vars = pg_sys::pull_vars_of_level(query.cast(), 0);
+        Ok(node::list::<pg_sys::Var>(vars).all(|var| {
+            node::cast::<pg_sys::Var, _>(var).is_none_or(|var| {
+                var.varno != target || (var.varattno > 0 && !compat::is_old_or_new(var))
+            })
+        }))
+    }
+}
+
+/// Row triggers, or statement triggers that want to see the rows.
+fn has_triggers(relation: &Relation) -> bool {
+    // SAFETY: the relation is open.
+    unsafe {
+        let triggers = (*relation.raw()).trigdesc;
+        !triggers.is_null()
+            && ((*triggers).trig_update_before_row
+                || (*triggers).trig_update_after_row
+                || (*triggers).trig_delete_before_row
+                || (*triggers).trig_delete_after_row
+                || (*triggers).trig_update_old_table
+                || (*triggers).trig_update_new_table
+                || (*triggers).trig_delete_old_table)
+    }
+}
+
+fn has_generated(relation: &Relation) -> bool {
+    // SAFETY: the relation is open; numbers run over its attributes.
+    unsafe {
+        let descriptor = relation.descriptor();
+        (0..(*descriptor).natts as usize)
+            .any(|index| (*compat::attribute(descriptor, index)).attgenerated != 0)
+    }
+}
+
+/// Whether the plan changes sharded parents only in ways that can be executed: by statements that run on the shards as
+/// a whole, or not at all.
+///
+/// # Safety
+/// `plan` was made by the planner just now.
+pub(super) unsafe fn is_executable(plan: *mut pg_sys::PlannedStmt) -> Result<bool, Failure> {
+    // SAFETY: as the caller vouches. What changes data is at the top of the statement or of one of its CTEs.
+    unsafe {
+        let subplans = node::list_vec::<pg_sys::Plan>((*plan).subplans);
+        let entries = node::list_vec::<pg_sys::RangeTblEntry>((*plan).rtable);
+        for top in std::iter::once((*plan).planTree).chain(subplans) {
+            if top.is_null() || node::tag(top) != NodeTag::T_ModifyTable {
+                continue;
+            }
+            let modify = top.cast::<pg_sys::ModifyTable>();
+            for (index, rti) in node::int_list((*modify).resultRelations).enumerate() {
+                let Some(&entry) = usize::try_from(rti - 1).ok().and_then(|i| entries.get(i))
+                else {
+                    continue;
+                };
+                if is_virtual(entry)
+                    && !node::has_member((*modify).fdwDirectModifyPlans, index as i32)
+                    && !finds_nothing((*modify).plan.lefttree)
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Whether the range-table entry is a parent that was made a foreign relation, and is to be changed.
+unsafe fn is_virtual(entry: *mut pg_sys::RangeTblEntry) -> bool {
+    // SAFETY: the caller hands a valid entry.
+    unsafe {
+        (*entry).rtekind == RTEKind::RTE_RELATION
+            && (*entry).relkind as u8 == pg_sys::RELKIND_FOREIGN_TABLE
+            && pg_sys::get_rel_relkind((*entry).relid) as u8 != pg_sys::RELKIND_FOREIGN_TABLE
+    }
+}
+
+/// Whether the plan is known to give no rows.
+unsafe fn finds_nothing(plan: *mut pg_sys::Plan) -> bool {
+    // SAFETY: a plan tree; casts are by tag.
+    unsafe {
+        if plan.is_null() || node::tag(plan) != NodeTag::T_Result || !(*plan).lefttree.is_null() {
+            return false;
+        }
+        let once = (*plan.cast::<pg_sys::Result>()).resconstantqual.cast::<pg_sys::List>();
+        node::list::<pg_sys::Node>(once).any(|qual| {
+            node::cast::<pg_sys::Const, _>(qual)
+                .is_some_and(|value| value.constisnull || value.constvalue.value() == 0)
+        })
+    }
+}
+
+/// The sharded table that a query changes.
+///
+/// # Safety
+/// As for [`may_ship`].
+pub(super) unsafe fn of(
+    query: *mut pg_sys::Query,
+) -> Result<Option<std::rc::Rc<ShardedTable>>, Failure> {
+    // SAFETY: as the caller vouches; the index is that of a range-table entry.
+    unsafe {
+        let target = (*query).resultRelation;
+        if target <= 0 || !matches!((*query).commandType, CmdType::CMD_UPDATE | CmdType::CMD_DELETE)
+        {
+            return Ok(None);
+        }
+        let entry = pg_sys::list_nth((*query).rtable, target - 1).cast::<pg_sys::RangeTblEntry>();
+        if super::sharded::is_candidate(entry) { shard::sharded((*entry).relid) } else { Ok(None) }
+    }
+}
