@@ -232,6 +232,7 @@ impl Former {
                         type_oid: (*attribute).atttypid,
                         typmod: (*attribute).atttypmod,
                         name: text::from_server((*attribute).attname.data.as_ptr()),
+                        state: None,
                     }
                 })
                 .collect();

@@ -5,6 +5,7 @@ use super::codec;
 use super::kinds::{self, Native, TextForm, oid};
 use super::native::{Encoding, native_value};
 use crate::error::{Failure, SqlState};
+use crate::pg::aggregate_state::{Defect, Layout};
 use crate::pg::memory::ContextGuard;
 use crate::pg::text;
 use crate::pg::transmission::{Transmission, WireEncoding, wire_to_server};
@@ -27,6 +28,8 @@ enum How {
     Input,
     /// Binary of another built-in type: through its text to the local input function.
     Convert(Convert),
+    /// The values that a transition state is made of.
+    State(Layout),
 }
 
 /// Receive and output functions of the remote type.
@@ -50,6 +53,8 @@ pub struct Fieldwise {
     pub binary: bool,
     /// Whether values are, or may hold, xml or money: settings change how these are read.
     particular: bool,
+    /// The column is a transition state.
+    state: Option<Layout>,
     how: Option<How>,
     input: Option<Input>,
     place: String,
@@ -78,6 +83,7 @@ impl Fieldwise {
             domain: (base_oid != declared).then(|| Domain::new(declared, owner)),
             binary: kinds::binary_safe(base, element_type) && !kinds::prefers_text(base),
             particular: kinds::is_particular(base, element_type, type_kind),
+            state: None,
             how: None,
             input: None,
             // SAFETY: the caller vouches for `owner`.
@@ -87,6 +93,18 @@ impl Fieldwise {
             scratch: Vec::new(),
             owner,
         }
+    }
+
+    /// Has the fields be what a transition state is made of.
+    pub fn assembled(mut self, state: Option<Layout>) -> Fieldwise {
+        self.binary |= state.is_some();
+        self.state = state;
+        self
+    }
+
+    /// The remote type without which nothing can be made of the fields.
+    pub fn wanted(&self) -> Option<u32> {
+        self.state.map(Layout::array_type)
     }
 
     /// Changes what the CONTEXT of errors says.
@@ -102,6 +120,10 @@ impl Fieldwise {
     /// # Safety
     /// The owner context is alive.
     pub unsafe fn fit(&mut self, remote: u32, remote_typmod: i32) -> bool {
+        if let Some(layout) = self.state {
+            self.how = Some(How::State(layout));
+            return true;
+        }
         let same = remote == self.base;
         // Values of a column with the same modifier are as that modifier makes them.
         let fits_as_is = same && (self.base_typmod < 0 || self.base_typmod == remote_typmod);
@@ -174,12 +196,39 @@ impl Fieldwise {
                         None => self.decode_slowly(bytes, arena).map(Some),
                     }
                 }
+                (Some(bytes), Some(How::State(layout))) => self.assemble(*layout, bytes, arena),
                 (Some(bytes), _) => self.decode_slowly(bytes, arena).map(Some),
                 (None, _) => {
                     self.check_null(arena);
                     Ok(None)
                 }
             }
+        }
+    }
+
+    /// The transition state that `bytes` are the values for; NULL when there were no values.
+    unsafe fn assemble(
+        &mut self,
+        layout: Layout,
+        bytes: &[u8],
+        arena: &mut Arena,
+    ) -> Result<Option<Datum>, Failure> {
+        match layout.write(bytes, &mut self.scratch) {
+            Ok(false) => Ok(None),
+            Ok(true) => {
+                // SAFETY: the owner context is alive, as the caller vouches.
+                Ok(unsafe { native_value(Native::Bytea, &self.scratch, self.encoding, arena) })
+            }
+            Err(Defect::Malformed) => Err(Failure::new(
+                SqlState::INVALID_BINARY_REPRESENTATION,
+                "incorrect binary data format",
+            )
+            .add_context(&self.place)),
+            Err(Defect::Precision) => Err(Failure::new(
+                SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+                "the values have too many decimal places to be squared on the server",
+            )
+            .with_hint("SET shard_fdw.enable_sharded_scan = off has the aggregate computed here.")),
         }
     }
 
@@ -230,6 +279,9 @@ impl Fieldwise {
                 How::Convert(convert) => {
                     let text = self.remote_text(&convert, bytes)?;
                     return Ok(self.input(text));
+                }
+                How::State(_) => {
+                    return Err(Failure::internal("a transition state is no ordinary value"));
                 }
             };
             if let Some(domain) = &mut self.domain {

@@ -20,6 +20,7 @@ mod plain_check;
 mod returned;
 pub mod rows;
 mod scan;
+mod states;
 mod stream;
 pub mod truncate;
 mod tuple;

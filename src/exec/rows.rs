@@ -11,6 +11,7 @@ use super::arena::Arena;
 use super::codec::{Fields, Malformed};
 use super::field::Fieldwise;
 use crate::error::{Failure, SqlState};
+use crate::pg::aggregate_state::Layout;
 use crate::wire::{Column, Formats};
 use pgrx::pg_sys::{self, Datum, Oid};
 
@@ -23,6 +24,8 @@ pub struct LocalColumn {
     pub typmod: i32,
     /// Its name, for the CONTEXT of errors; empty for a whole-row reference.
     pub name: String,
+    /// It is the transition state of an aggregate, to be made from what the server has computed.
+    pub state: Option<Layout>,
 }
 
 /// What the description of a result means for the decoder.
@@ -59,6 +62,7 @@ impl RowDecoder {
                         format!("column \"{}\" of foreign table \"{relation}\"", column.name)
                     };
                     Fieldwise::new(column.type_oid, column.typmod, place, owner)
+                        .assembled(column.state)
                 })
                 .collect();
             Ok(RowDecoder { columns, arena: Arena::new(owner), fitted: None })
@@ -109,6 +113,9 @@ impl RowDecoder {
         }
         let mut ready = true;
         for (column, remote) in self.columns.iter_mut().zip(remote) {
+            if column.wanted().is_some_and(|wanted| wanted != remote.type_oid) {
+                return Err(mismatch());
+            }
             // SAFETY: the owner context is alive, see `new`.
             ready &= unsafe { column.fit(remote.type_oid, remote.typmod) };
         }

@@ -6,6 +6,7 @@
 
 use super::params::ParamEncoder;
 use super::rows::{Fit, LocalColumn, RowDecoder};
+use super::states;
 use super::stream::{Next, Stream};
 use super::tuple::Filler;
 use super::{alone, own_rows};
@@ -76,6 +77,7 @@ impl ScanState {
             let mut columns = filler.local_columns(descriptor);
             if !base {
                 name_row_types(&mut columns, &plan.retrieved, scan, (*node).ss.ps.state);
+                states::mark(&mut columns, &plan.retrieved, scan);
             }
             let params = expr::List::init((*scan).fdw_exprs, node.cast());
             let rewinds = flags as u32 & pg_sys::EXEC_FLAG_REWIND != 0;

@@ -72,15 +72,19 @@ impl Filler {
                         type_oid: (*attribute).atttypid,
                         typmod: (*attribute).atttypmod,
                         name: text::from_server((*attribute).attname.data.as_ptr()),
+                        state: None,
                     }
                 },
                 Target::System(number) => {
                     let (type_oid, name) = system_column(*number);
-                    LocalColumn { type_oid, typmod: -1, name: name.to_owned() }
+                    LocalColumn { type_oid, typmod: -1, name: name.to_owned(), state: None }
                 }
-                Target::Nowhere => {
-                    LocalColumn { type_oid: pg_sys::TEXTOID, typmod: -1, name: String::new() }
-                }
+                Target::Nowhere => LocalColumn {
+                    type_oid: pg_sys::TEXTOID,
+                    typmod: -1,
+                    name: String::new(),
+                    state: None,
+                },
             })
             .collect()
     }

@@ -1,18 +1,28 @@
 //! What pg_aggregate says of an aggregate, and what aggregates cost.
 
+use super::typeio;
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
 
 // catalog/pg_aggregate.h, the same in PostgreSQL 11 to 18; pgrx does not bind the row type.
+const TRANSFN: i32 = 4;
 const FINALFN: i32 = 5;
 const COMBINEFN: i32 = 6;
+const SERIALFN: i32 = 7;
 const TRANSTYPE: i32 = 17;
+const INITVAL: i32 = 21;
 
 /// An aggregate's way of working.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Definition {
+    /// What takes a value into its transition state.
+    pub transition: Oid,
+    /// What makes bytes of a state that is a C structure.
+    pub serialize: Oid,
     /// The type of its transition state.
     pub state_type: Oid,
+    /// The state before the first value, as text.
+    pub initial: Option<String>,
     /// It has a final function: its result is not its state.
     pub finalizes: bool,
     /// It has a combine function.
@@ -39,8 +49,17 @@ pub fn definition(function: Oid) -> Option<Definition> {
             let value = pg_sys::SysCacheGetAttr(id, tuple, column as i16, &raw mut null);
             Oid::from(if null { 0 } else { value.value() as u32 })
         };
+        let mut null = false;
+        let id = pg_sys::SysCacheIdentifier::AGGFNOID as i32;
+        let initial = pg_sys::SysCacheGetAttr(id, tuple, INITVAL as i16, &raw mut null);
+        let initial = (!null).then(|| {
+            String::from_utf8_lossy(typeio::varlena_bytes(initial.cast_mut_ptr())).into_owned()
+        });
         let definition = Definition {
+            transition: oid(TRANSFN),
+            serialize: oid(SERIALFN),
             state_type: oid(TRANSTYPE),
+            initial,
             finalizes: oid(FINALFN) != pg_sys::InvalidOid,
             combines: oid(COMBINEFN) != pg_sys::InvalidOid,
         };

@@ -9,8 +9,10 @@
 //! - All differences between PostgreSQL versions are in [`compat`].
 
 pub mod aggregate;
+pub mod aggregate_state;
 pub mod array;
 pub mod attempt;
+pub mod calibration;
 pub mod catalog;
 pub mod compat;
 pub mod explain;

@@ -21,4 +21,5 @@ pub mod scan;
 pub mod sharded;
 mod stays;
 mod targets;
+mod transition;
 pub mod upper;

@@ -1,22 +1,17 @@
 //! Aggregation in two steps: each shard aggregates its rows, the coordinator combines.
 //!
 //! The planner's own partial aggregation is used: above, a Finalize Aggregate; below, a foreign scan that gives out
-//! transition states. Shards are asked for plain SQL whose value IS the transition state:
+//! transition states. What the shards are asked for, so that these can be had, is transition.rs's matter.
 //!
-//! - an aggregate without final function gives out its state as it is (count, sum of int and float, min, max, bool_and,
-//!   bit_or, ...);
-//! - avg of small integers has the state `{count, sum}`;
-//! - the float8 family has `{N, Sx, Sxx}`, for which SQL has count, sum and regr_sxx.
-//!
-//! Other aggregates (states in C structures, DISTINCT, ORDER BY, ordered sets) are computed here from rows.
+//! Other aggregates (DISTINCT, ORDER BY, ordered sets, states that are not known) are computed here from rows.
 
 use super::relinfo::{RelInfo, Upper};
-use super::{cost, upper};
+use super::{cost, transition, upper};
 use crate::deparse::{self, GroupBy};
 use crate::error::Failure;
 use crate::pg::{aggregate, compat, node};
 use pgrx::pg_sys;
-use pgrx::pg_sys::{AggSplit, AggStrategy, Oid};
+use pgrx::pg_sys::{AggSplit, AggStrategy};
 use std::ptr;
 
 type Expr = *mut pg_sys::Expr;
@@ -36,10 +31,7 @@ pub(super) unsafe fn paths(
     unsafe {
         let parse = (*root).parse;
         let flags = (*extra).flags as u32;
-        let hashed = !(*parse).groupClause.is_null();
-        if flags & pg_sys::GROUPING_CAN_PARTIAL_AGG == 0
-            || (hashed && flags & pg_sys::GROUPING_CAN_USE_HASH == 0)
-        {
+        if flags & pg_sys::GROUPING_CAN_PARTIAL_AGG == 0 {
             return Ok(());
         }
         let having: *mut pg_sys::List = (*extra).havingQual.cast();
@@ -84,20 +76,33 @@ pub(super) unsafe fn paths(
         );
         let mut costs: pg_sys::AggClauseCosts = std::mem::zeroed();
         aggregate::clause_costs(root, AggSplit::AGGSPLIT_FINAL_DESERIAL, &raw mut costs);
-        let strategy = if hashed { AggStrategy::AGG_HASHED } else { AggStrategy::AGG_PLAIN };
-        let finalize = pg_sys::create_agg_path(
-            root,
-            grouped,
-            path.cast(),
-            (*grouped).reltarget,
-            strategy,
-            AggSplit::AGGSPLIT_FINAL_DESERIAL,
-            compat::group_clause(root),
-            having,
-            &raw const costs,
-            groups,
-        );
-        pg_sys::add_path(grouped, finalize.cast());
+        let finalize = |path, strategy| {
+            let path = pg_sys::create_agg_path(
+                root,
+                grouped,
+                path,
+                (*grouped).reltarget,
+                strategy,
+                AggSplit::AGGSPLIT_FINAL_DESERIAL,
+                compat::group_clause(root),
+                having,
+                &raw const costs,
+                groups,
+            );
+            pg_sys::add_path(grouped, path.cast());
+        };
+        if (*parse).groupClause.is_null() {
+            finalize(path.cast(), AggStrategy::AGG_PLAIN);
+            return Ok(());
+        }
+        if flags & pg_sys::GROUPING_CAN_USE_HASH != 0 {
+            finalize(path.cast(), AggStrategy::AGG_HASHED);
+        }
+        if flags & pg_sys::GROUPING_CAN_USE_SORT != 0 {
+            let keys = (*root).group_pathkeys;
+            let sorted = pg_sys::create_sort_path(root, partial, path.cast(), keys, -1.0);
+            finalize(sorted.cast(), AggStrategy::AGG_SORTED);
+        }
         Ok(())
     }
 }
@@ -153,7 +158,7 @@ impl Split {
                     expr
                 } else {
                     // A column that merely depends on the grouping columns has no place in the shard's query.
-                    transition_state(node::cast::<pg_sys::Aggref, _>(expr)?)?
+                    transition::shipped(node::cast::<pg_sys::Aggref, _>(expr)?)?
                 };
                 if deparse::foreign_expr(&scope, shipped).is_err()
                     || deparse::is_parameter(&scope, shipped)
@@ -183,149 +188,5 @@ impl Split {
             (*entry).ressortgroupref = reference;
             self.tlist = pg_sys::lappend(self.tlist, entry.cast());
         }
-    }
-}
-
-/// The expression whose value over some rows is the aggregate's transition state after those rows.
-unsafe fn transition_state(aggregate: &pg_sys::Aggref) -> Option<Expr> {
-    // SAFETY: the Aggref is the planner's.
-    unsafe {
-        if !aggregate.aggdistinct.is_null()
-            || !aggregate.aggorder.is_null()
-            || !aggregate.aggdirectargs.is_null()
-            || aggregate.aggkind as u8 != b'n'
-        {
-            return None;
-        }
-        let whole = pg_sys::copyObjectImpl((&raw const *aggregate).cast()).cast::<pg_sys::Expr>();
-        let definition = aggregate::definition(aggregate.aggfnoid)?;
-        if !definition.combines {
-            return None;
-        }
-        if !definition.finalizes
-            && definition.state_type == aggregate.aggtype
-            && definition.state_type != pg_sys::INTERNALOID
-        {
-            return Some(whole);
-        }
-        let call = |function, result| call(aggregate, function, result);
-        let argument = first_argument(aggregate)?;
-        match aggregate.aggfnoid.to_u32() {
-            pg_sys::F_AVG_INT2 | pg_sys::F_AVG_INT4 => {
-                let sum = match aggregate.aggfnoid.to_u32() {
-                    pg_sys::F_AVG_INT2 => pg_sys::F_SUM_INT2,
-                    _ => pg_sys::F_SUM_INT4,
-                };
-                let count = count(aggregate, argument);
-                let sum = or_zero(call(sum, pg_sys::INT8OID), pg_sys::INT8OID);
-                Some(array(&[count, sum], pg_sys::INT8ARRAYOID, pg_sys::INT8OID))
-            }
-            pg_sys::F_AVG_FLOAT8
-            | pg_sys::F_VARIANCE_FLOAT8
-            | pg_sys::F_VAR_POP_FLOAT8
-            | pg_sys::F_VAR_SAMP_FLOAT8
-            | pg_sys::F_STDDEV_FLOAT8
-            | pg_sys::F_STDDEV_POP_FLOAT8
-            | pg_sys::F_STDDEV_SAMP_FLOAT8 => {
-                let float = pg_sys::FLOAT8OID;
-                let count = function(pg_sys::F_FLOAT8_INT8, count(aggregate, argument), float);
-                let sum = or_zero(call(pg_sys::F_SUM_FLOAT8, float), float);
-                let squares = or_zero(squares(aggregate, argument), float);
-                Some(array(&[count, sum, squares], pg_sys::FLOAT8ARRAYOID, float))
-            }
-            _ => None,
-        }
-    }
-}
-
-unsafe fn first_argument(aggregate: &pg_sys::Aggref) -> Option<Expr> {
-    // SAFETY: aggregated arguments are TargetEntries.
-    unsafe {
-        let entry = node::list::<pg_sys::TargetEntry>(aggregate.args).next()?;
-        Some((*entry).expr)
-    }
-}
-
-/// The same aggregation with another aggregate function of the same arguments.
-unsafe fn call(aggregate: &pg_sys::Aggref, function: u32, result: Oid) -> Expr {
-    // SAFETY: a copy of a valid node, changed in its function only.
-    unsafe {
-        let copy = pg_sys::copyObjectImpl((&raw const *aggregate).cast()).cast::<pg_sys::Aggref>();
-        (*copy).aggfnoid = Oid::from(function);
-        (*copy).aggtype = result;
-        copy.cast()
-    }
-}
-
-unsafe fn count(aggregate: &pg_sys::Aggref, argument: Expr) -> Expr {
-    // SAFETY: as in `call`; count("any") declares its argument's own type.
-    unsafe {
-        let copy = call(aggregate, pg_sys::F_COUNT_ANY, pg_sys::INT8OID).cast::<pg_sys::Aggref>();
-        let argument_type = pg_sys::exprType(argument.cast());
-        (*copy).aggargtypes = pg_sys::lappend_oid(ptr::null_mut(), argument_type);
-        copy.cast()
-    }
-}
-
-/// `regr_sxx(x, x)`: the sum of squared deviations, as float8_accum keeps it.
-unsafe fn squares(aggregate: &pg_sys::Aggref, argument: Expr) -> Expr {
-    // SAFETY: as in `call`; the second argument is a copy of the first.
-    unsafe {
-        let float = pg_sys::FLOAT8OID;
-        let copy = call(aggregate, pg_sys::F_REGR_SXX, float).cast::<pg_sys::Aggref>();
-        let second = pg_sys::copyObjectImpl(argument.cast()).cast::<pg_sys::Expr>();
-        let entry = pg_sys::makeTargetEntry(second, 2, ptr::null_mut(), false);
-        (*copy).args = pg_sys::lappend((*copy).args, entry.cast());
-        let types = pg_sys::lappend_oid(ptr::null_mut(), float);
-        (*copy).aggargtypes = pg_sys::lappend_oid(types, float);
-        copy.cast()
-    }
-}
-
-unsafe fn function(function: u32, argument: Expr, result: Oid) -> Expr {
-    // SAFETY: a call of a built-in function.
-    unsafe {
-        pg_sys::makeFuncExpr(
-            Oid::from(function),
-            result,
-            node::make_list([argument]),
-            pg_sys::InvalidOid,
-            pg_sys::InvalidOid,
-            pg_sys::CoercionForm::COERCE_EXPLICIT_CALL,
-        )
-        .cast()
-    }
-}
-
-/// `COALESCE(value, 0)`.
-unsafe fn or_zero(value: Expr, of_type: Oid) -> Expr {
-    // SAFETY: a zeroed node of the right size with its tag set; zero is 0 in both types used here.
-    unsafe {
-        let zero = pg_sys::makeConst(
-            of_type,
-            -1,
-            pg_sys::InvalidOid,
-            8,
-            pg_sys::Datum::from(0),
-            false,
-            true,
-        );
-        let coalesce = node::make::<pg_sys::CoalesceExpr>();
-        (*coalesce).coalescetype = of_type;
-        (*coalesce).args = node::make_list([value, zero.cast()]);
-        (*coalesce).location = -1;
-        coalesce.cast()
-    }
-}
-
-unsafe fn array(elements: &[Expr], array_type: Oid, element_type: Oid) -> Expr {
-    // SAFETY: as in `or_zero`.
-    unsafe {
-        let array = node::make::<pg_sys::ArrayExpr>();
-        (*array).array_typeid = array_type;
-        (*array).element_typeid = element_type;
-        (*array).elements = node::make_list(elements.iter().copied());
-        (*array).location = -1;
-        array.cast()
     }
 }
