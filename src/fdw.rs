@@ -5,7 +5,7 @@
 // One SAFETY note stands for all trampolines, which differ only in what they call.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use crate::exec::{analyze, direct, explain, foreign_scan, import, modify, truncate};
+use crate::exec::{analyze, copy, direct, explain, foreign_scan, import, modify, truncate};
 use crate::pg::guard::entry;
 use crate::plan;
 use pgrx::pg_sys::{
@@ -233,7 +233,7 @@ unsafe extern "C-unwind" fn begin_foreign_insert(
     state: *mut ModifyTableState,
     result: *mut ResultRelInfo,
 ) {
-    unsafe { entry(|| modify::begin_insert(state, result)) }
+    unsafe { entry(|| copy::begin_insert(state, result)) }
 }
 
 unsafe extern "C-unwind" fn end_foreign_insert(_estate: *mut EState, result: *mut ResultRelInfo) {

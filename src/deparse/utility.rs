@@ -15,6 +15,21 @@ pub fn truncate(remote_names: &[String], restart_identity: bool, cascade: bool) 
     )
 }
 
+/// `COPY t (a, b) FROM STDIN` of the columns with these numbers.
+pub fn copy_in(table: &ForeignTable, columns: &[i16]) -> String {
+    let names: Vec<_> = columns.iter().map(|&n| quote::identifier(table.column(n))).collect();
+    format!("COPY {} ({}) FROM STDIN", table.remote_name(), names.join(", "))
+}
+
+/// Asks whether COPY does to the remote table what INSERT does: not to a view, or where rules or policies take part.
+pub fn copy_fits(table: &ForeignTable) -> String {
+    format!(
+        "SELECT relkind IN ('r', 'p', 'f') AND NOT relhasrules AND NOT pg_catalog.row_security_active(oid) \
+         FROM pg_catalog.pg_class WHERE oid = {}::pg_catalog.regclass",
+        quote::literal(&table.remote_name())
+    )
+}
+
 /// Asks for the table's size in blocks (of our size).
 pub fn analyze_size(table: &ForeignTable) -> String {
     format!(

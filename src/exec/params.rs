@@ -208,7 +208,7 @@ fn goes_binary(base: u32) -> bool {
 
 /// Puts aside what would change text forms. The time zone stays: the text names it, and a remote column without
 /// one takes the local time.
-fn settings_for(form: TextForm) -> Option<Transmission> {
+pub(super) fn settings_for(form: TextForm) -> Option<Transmission> {
     match form {
         TextForm::Plain => None,
         TextForm::Styled | TextForm::Zoned => Transmission::styles(),
@@ -255,7 +255,7 @@ unsafe fn put_native_text(native: Native, value: Datum, out: &mut Vec<u8>) -> bo
 }
 
 /// Calls `with` with the contents of a varlena, de-toasted if need be.
-unsafe fn with_varlena(value: Datum, with: impl FnOnce(&[u8])) {
+pub(super) unsafe fn with_varlena(value: Datum, with: impl FnOnce(&[u8])) {
     // SAFETY: the caller vouches that the Datum is a varlena; a copy is freed here.
     unsafe {
         let stored = value.cast_mut_ptr::<pg_sys::varlena>();

@@ -15,6 +15,7 @@ pub mod attempt;
 pub mod calibration;
 pub mod catalog;
 pub mod compat;
+pub mod copy;
 pub mod explain;
 pub mod expr;
 pub mod fd;

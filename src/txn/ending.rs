@@ -144,6 +144,7 @@ fn in_doubt(participant: &Participant, error: WireError) -> Failure {
 /// Rolls every remote transaction back. Never fails: what cannot be rolled back is disconnected.
 pub fn rollback(participants: &List) {
     let deadline = Instant::now() + ABORT_DEADLINE;
+    participants.iter().for_each(|participant| participant.abandon_copy());
     stop_requests(participants, deadline);
     run_quietly(participants, deadline, |participant| {
         participant.is_open().then(|| prepare::undo(participant))
@@ -171,6 +172,7 @@ pub fn rollback_level(participants: &List, level: u32) {
         .cloned()
         .collect();
     let outcome = guard::catch(|| {
+        affected.iter().for_each(|participant| participant.abandon_copy());
         drain(&affected, Instant::now() + GRACE);
         stop_requests(&affected, deadline);
         run_quietly(&affected, deadline, |participant| {

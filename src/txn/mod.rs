@@ -7,6 +7,7 @@
 //! is finished by the `resolver`; deadlocks over several servers are found by the `detector`.
 
 mod callback;
+mod copy;
 mod deadlock;
 mod decision;
 mod detector;
@@ -23,6 +24,7 @@ mod statement;
 mod watch;
 mod worker;
 
+pub use copy::Feeder;
 pub use gid::{Gid, NotOurs};
 pub use nesting::Stamp;
 pub use participant::{Participant, wait_any};

@@ -4,6 +4,7 @@
 //! whether anything was written, and whether the connection was lost. A connection that turns out to be dead
 //! before the remote transaction's first answer is replaced once, unseen by the caller.
 
+use super::copy::{self, Feeder};
 use super::nesting::{Nesting, Stamp};
 use super::prepare::Phase;
 use super::registry;
@@ -17,7 +18,7 @@ use crate::session::{self, Connection};
 use crate::wire::{Reply, Request, Session, Ticket, WireError};
 use pgrx::pg_sys::Oid;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 /// A connection that was dead before shows within this time. What dies later, dies of the request, or somebody
@@ -56,6 +57,8 @@ pub struct Participant {
     phase: Cell<Phase>,
     /// Portals nobody reads any more, closed with the next request.
     unread: RefCell<Vec<String>>,
+    /// Who feeds the COPY that has the connection.
+    feeder: RefCell<Option<Weak<dyn Feeder>>>,
 }
 
 impl Participant {
@@ -72,6 +75,7 @@ impl Participant {
             first: RefCell::default(),
             phase: Cell::default(),
             unread: RefCell::default(),
+            feeder: RefCell::default(),
         }
     }
 
@@ -113,6 +117,7 @@ impl Participant {
     /// what the socket takes. Does not wait for the answer.
     pub fn submit(&self, request: Request<'_>) -> Result<Ticket, Failure> {
         self.check_usable()?;
+        copy::make_way(self)?;
         if !self.nesting.borrow().begun() {
             return self.submit_first(request, false);
         }
@@ -275,6 +280,10 @@ impl Participant {
         self.phase.set(phase);
     }
 
+    pub(super) fn feeder(&self) -> &RefCell<Option<Weak<dyn Feeder>>> {
+        &self.feeder
+    }
+
     pub(super) fn nesting(&self) -> &RefCell<Nesting> {
         &self.nesting
     }
@@ -289,6 +298,7 @@ impl Participant {
         self.nesting.take();
         self.first.take();
         self.unread.take();
+        self.feeder.take();
         self.phase.take();
     }
 

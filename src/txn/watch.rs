@@ -26,8 +26,16 @@ pub fn wait_any(
     of: &[(&Session, &Ticket)],
     deadline: Option<Instant>,
 ) -> Result<Result<(), WireError>, Failure> {
+    wait_with(deadline, |end| Session::wait_any(of, end))
+}
+
+/// Waits by `wait`, which is given a deadline and called again when that has passed. Err as above.
+pub fn wait_with(
+    deadline: Option<Instant>,
+    mut wait: impl FnMut(Option<Instant>) -> Result<(), WireError>,
+) -> Result<Result<(), WireError>, Failure> {
     let Some(patience) = settings::deadlock_timeout() else {
-        return Ok(Session::wait_any(of, deadline));
+        return Ok(wait(deadline));
     };
     let step = |length| {
         let end = Instant::now() + length;
@@ -37,7 +45,7 @@ pub fn wait_any(
         }
     };
     let (end, is_last) = step(patience);
-    match Session::wait_any(of, Some(end)) {
+    match wait(Some(end)) {
         Err(WireError::Deadline) if !is_last => {}
         other => return Ok(other),
     }
@@ -47,12 +55,12 @@ pub fn wait_any(
             worker::ensure_detector();
         }
         let (end, is_last) = step(LOOK);
-        match Session::wait_any(of, Some(end)) {
+        match wait(Some(end)) {
             Err(WireError::Deadline) if !is_last => watch.check()?,
             other => return Ok(other),
         }
     }
-    Ok(Session::wait_any(of, deadline))
+    Ok(wait(deadline))
 }
 
 /// Tells that `participant`'s remote process works for this transaction.

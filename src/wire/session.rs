@@ -3,6 +3,8 @@
 //! Every wait is here. The engine is never borrowed across one: a wait may be left by unwinding (a cancelled
 //! query), and then the request simply stays outstanding.
 
+mod copy;
+
 use super::cancel::{self, Peer};
 use super::engine::{Engine, SharedSlot};
 use super::remote_error::{RemoteError, WireError};
@@ -13,10 +15,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// COPY data beyond this waits for the socket.
-const COPY_BUFFER: usize = 256 * 1024;
 /// A cancel request is repeated after this long: it may have come when the server was between two requests.
 const CANCEL_AGAIN: Duration = Duration::from_secs(1);
+/// How long a COPY whose data has been broken off may take to end before it is cancelled.
+const COPY_GRACE: Duration = Duration::from_millis(100);
 
 /// One connection, shared by everything that uses it. Cloning gives another handle to the same connection.
 /// Single-threaded: interior RefCell, never borrowed across a wait.
@@ -195,7 +197,9 @@ impl Session {
             {
                 let mut engine = self.0.engine.borrow_mut();
                 if engine.is_copying() {
-                    engine.end_copy(Some("canceled by the local server"))?;
+                    engine.end_copy(Some(copy::CANCELED))?;
+                    // It ends by itself, unless it waits for something else than data.
+                    again = Instant::now() + COPY_GRACE;
                     continue;
                 }
                 if engine.groups.is_empty() {
@@ -278,37 +282,6 @@ impl Session {
     /// Whether the password came from the connection options (the user mapping).
     pub fn password_from_options(&self) -> bool {
         self.0.credentials.password_from_options
-    }
-
-    /// Sends COPY data (copy-in mode). Err as soon as the server has refused the data; `copy_end` then gives
-    /// the same error.
-    pub fn copy_data(&self, data: &[u8]) -> Result<(), WireError> {
-        for piece in data.chunks(COPY_BUFFER) {
-            {
-                let mut engine = self.0.engine.borrow_mut();
-                engine.check_copy()?;
-                match frontend::CopyData::new(piece) {
-                    Ok(message) => message.write(&mut engine.link.output),
-                    Err(error) => return Err(WireError::Broken(error.to_string())),
-                }
-            }
-            while self.0.engine.borrow().link.output.len() > COPY_BUFFER {
-                self.pump()?;
-                self.0.engine.borrow().check_copy()?;
-                if self.0.engine.borrow().link.output.len() > COPY_BUFFER {
-                    wait::wait(&[self.want()], None);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends copy-in mode; `error` = Some makes the remote COPY fail. The ticket's reply carries the tag.
-    pub fn copy_end(&self, error: Option<&str>) -> Result<Ticket, WireError> {
-        let mut engine = self.0.engine.borrow_mut();
-        let slot = engine.end_copy(error)?;
-        let _ = engine.pump();
-        Ok(Ticket(slot))
     }
 }
 

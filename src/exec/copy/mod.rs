@@ -1,0 +1,208 @@
+//! COPY FROM into foreign tables by the COPY protocol.
+//!
+//! PostgreSQL's own COPY reads, converts and routes the rows, so every format and option is its own. It calls a
+//! foreign table through the callbacks of the ResultRelInfo: while that belongs to a COPY they are those of this
+//! module, which put each row into the COPY of the remote table. All tables of the statement share one
+//! [`lane::Run`]; what goes wrong on a shard is known later than the row, so its error names the table and no line.
+//!
+//! Row triggers, and remote tables that COPY does not treat as INSERT does, keep the INSERTs.
+
+mod callbacks;
+mod encode;
+mod lane;
+mod text;
+
+use super::modify;
+use crate::deparse;
+use crate::error::Failure;
+use crate::options::load::{self, ForeignTable};
+use crate::pg::text::from_server;
+use crate::pg::{compat, copy as pg_copy, memory};
+use crate::txn::{self, Participant};
+use crate::wire::{Formats, Params, Request};
+use encode::RowEncoder;
+use lane::{Handle, Run};
+use pgrx::pg_sys::{self, Oid};
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+thread_local! {
+    /// The runs of the COPY statements that are being executed, by their executor state.
+    static RUNS: RefCell<Vec<(*mut pg_sys::EState, Weak<Run>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A foreign table that rows are copied to.
+struct CopyState {
+    run: Rc<Run>,
+    encoder: RowEncoder,
+    relid: Oid,
+    user: Oid,
+    columns: Vec<i16>,
+    /// Where its rows go; none before the first one.
+    handle: Option<Handle>,
+    /// What PostgreSQL would call by itself.
+    original: *mut pg_sys::FdwRoutine,
+    node: *mut pg_sys::ModifyTableState,
+    /// The table that the statement names.
+    name: String,
+}
+
+/// BeginForeignInsert: rows that come from COPY FROM or from partition routing.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn begin_insert(
+    node: *mut pg_sys::ModifyTableState,
+    result: *mut pg_sys::ResultRelInfo,
+) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches. Only COPY has no plan.
+    unsafe {
+        if (*node).ps.plan.is_null() && begin(node, result)? {
+            return Ok(());
+        }
+        modify::begin_insert(node, result)
+    }
+}
+
+/// Takes the table over for COPY. False when its rows are to be inserted.
+unsafe fn begin(
+    node: *mut pg_sys::ModifyTableState,
+    result: *mut pg_sys::ResultRelInfo,
+) -> Result<bool, Failure> {
+    // SAFETY: as the caller vouches. The state, the run and the routine live as long as the executor state.
+    unsafe {
+        let triggers = (*result).ri_TrigDesc;
+        if !triggers.is_null()
+            && ((*triggers).trig_insert_before_row || (*triggers).trig_insert_after_row)
+        {
+            return Ok(false);
+        }
+        let estate = (*node).ps.state;
+        let relation = (*result).ri_RelationDesc;
+        let columns = columns((*relation).rd_att);
+        if columns.is_empty() {
+            return Ok(false);
+        }
+        let context = (*estate).es_query_cxt;
+        let state = CopyState {
+            run: run_of(estate),
+            encoder: RowEncoder::new((*relation).rd_att, &columns, context),
+            relid: (*relation).rd_id,
+            user: compat::result_user(result, estate),
+            columns,
+            handle: None,
+            original: (*result).ri_FdwRoutine,
+            node,
+            name: relation_name((*node).rootResultRelInfo),
+        };
+        (*result).ri_FdwRoutine = callbacks::routine((*result).ri_FdwRoutine, context);
+        (*result).ri_FdwState = memory::give(context, state).cast();
+        Ok(true)
+    }
+}
+
+unsafe fn relation_name(result: *mut pg_sys::ResultRelInfo) -> String {
+    // SAFETY: the caller hands an initialised result relation.
+    unsafe { from_server((*(*(*result).ri_RelationDesc).rd_rel).relname.data.as_ptr()) }
+}
+
+/// The columns whose values are sent: those that the shard does not generate.
+unsafe fn columns(descriptor: pg_sys::TupleDesc) -> Vec<i16> {
+    // SAFETY: the caller hands a valid row type.
+    unsafe {
+        let sent = (1..=(*descriptor).natts as i16).filter(|&attnum| {
+            let column = compat::attribute(descriptor, attnum as usize - 1);
+            !(*column).attisdropped && (*column).attgenerated == 0
+        });
+        sent.collect()
+    }
+}
+
+fn run_of(estate: *mut pg_sys::EState) -> Rc<Run> {
+    RUNS.with_borrow_mut(|runs| {
+        runs.retain(|(_, run)| run.strong_count() > 0);
+        let known = runs.iter().find(|(of, _)| *of == estate).and_then(|(_, run)| run.upgrade());
+        known.unwrap_or_else(|| {
+            let run = Run::new();
+            runs.push((estate, Rc::downgrade(&run)));
+            run
+        })
+    })
+}
+
+unsafe fn state<'a>(result: *mut pg_sys::ResultRelInfo) -> Result<&'a mut CopyState, Failure> {
+    // SAFETY: with this module's callbacks, ri_FdwState is what `begin` has put there, or NULL after the end.
+    unsafe { (*result).ri_FdwState.cast::<CopyState>().as_mut() }
+        .ok_or_else(|| Failure::internal("a COPY was not begun"))
+}
+
+/// ExecForeignInsert.
+unsafe fn insert(
+    estate: *mut pg_sys::EState,
+    result: *mut pg_sys::ResultRelInfo,
+    slot: *mut pg_sys::TupleTableSlot,
+) -> Result<*mut pg_sys::TupleTableSlot, Failure> {
+    // SAFETY: the callback's arguments are as fdwhandler.sgml says.
+    unsafe {
+        let state = state(result)?;
+        let handle = match &state.handle {
+            Some(handle) => handle,
+            None => match open(&state.run, state.relid, state.user, &state.columns)? {
+                Some(handle) => &*state.handle.insert(handle),
+                None => {
+                    let (node, original) = (state.node, state.original);
+                    (*result).ri_FdwRoutine = original;
+                    (*result).ri_FdwState = std::ptr::null_mut();
+                    modify::begin_insert(node, result)?;
+                    return modify::insert_one(estate, result, slot);
+                }
+            },
+        };
+        let encoder = &mut state.encoder;
+        handle
+            .row(|out| encoder.row(slot, out))?
+            .map_err(|failure| pg_copy::of_table(failure, &state.name))?;
+        Ok(slot)
+    }
+}
+
+/// EndForeignInsert. The first of the statement's tables ends the COPYs of all.
+unsafe fn end(result: *mut pg_sys::ResultRelInfo) -> Result<(), Failure> {
+    // SAFETY: as above.
+    unsafe {
+        if let Ok(state) = state(result) {
+            state
+                .run
+                .finish()
+                .map_err(|failure| failure.add_context(format!("COPY {}", state.name)))?;
+        }
+        (*result).ri_FdwState = std::ptr::null_mut();
+        Ok(())
+    }
+}
+
+/// A table's place in the run; `None` when COPY is not for it.
+fn open(run: &Rc<Run>, relid: Oid, user: Oid, columns: &[i16]) -> Result<Option<Handle>, Failure> {
+    let table = load::foreign_table(relid)?;
+    let participant = txn::enlist(table.server.oid, user)?;
+    participant.mark_written();
+    if !fits(&participant, &table)? {
+        return Ok(None);
+    }
+    Ok(Some(run.add(&participant, deparse::copy_in(&table, columns).into())))
+}
+
+/// Whether COPY does to the remote table what INSERT does.
+fn fits(participant: &Participant, table: &ForeignTable) -> Result<bool, Failure> {
+    let sql = deparse::copy_fits(table);
+    let request = Request::Execute {
+        sql: &sql,
+        param_types: &[],
+        params: &Params::default(),
+        formats: Formats::Text,
+        portal: "",
+        max_rows: 0,
+    };
+    let reply = participant.run(request, &sql)?;
+    Ok(reply.fields(0).next().flatten() == Some(b"t"))
+}
