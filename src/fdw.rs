@@ -301,7 +301,7 @@ unsafe extern "C-unwind" fn explain_foreign_modify(
     _subplan: c_int,
     out: *mut ExplainState,
 ) {
-    unsafe { entry(|| explain::modify(result, private, out)) }
+    unsafe { entry(|| explain::foreign_modify(result, private, out)) }
 }
 
 unsafe extern "C-unwind" fn analyze_foreign_table(

@@ -48,4 +48,5 @@ pub extern "C-unwind" fn _PG_init() {
     settings::init();
     txn::init();
     plan::sharded::init();
+    exec::sharded_result::init();
 }

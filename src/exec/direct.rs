@@ -229,7 +229,7 @@ fn count_all(mut sent: Vec<Sent>) -> Result<u64, Failure> {
         let (done, waiting): (Vec<_>, Vec<_>) =
             sent.into_iter().partition(|sent| alone || sent.participant.is_ready(&sent.ticket));
         for Sent { participant, ticket, sql } in done {
-            affected += super::modify::affected(&participant.wait(ticket, &sql)?);
+            affected += super::modify_state::affected(&participant.wait(ticket, &sql)?);
         }
         sent = waiting;
     }

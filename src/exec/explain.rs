@@ -1,6 +1,7 @@
 //! What EXPLAIN tells of foreign scans and modifications. Wording as in postgres_fdw where it has one.
 
-use super::foreign_scan;
+use super::sharded_insert::ShardedState;
+use super::{foreign_scan, modify};
 use crate::error::Failure;
 use crate::options::load;
 use crate::pg::explain::Explainer;
@@ -108,7 +109,7 @@ pub unsafe fn direct(
 ///
 /// # Safety
 /// Arguments as fdwhandler.sgml says.
-pub unsafe fn modify(
+pub unsafe fn foreign_modify(
     result: *mut pg_sys::ResultRelInfo,
     private: *mut pg_sys::List,
     out: *mut pg_sys::ExplainState,
@@ -116,6 +117,9 @@ pub unsafe fn modify(
     // SAFETY: as the caller vouches.
     unsafe {
         let out = Explainer::new(out);
+        if let Some(modify::State::Sharded(state)) = modify::state(result) {
+            return sharded(state, (*result).ri_BatchSize, out);
+        }
         if !out.verbose() {
             return Ok(());
         }
@@ -127,4 +131,39 @@ pub unsafe fn modify(
         }
         Ok(())
     }
+}
+
+/// INSERT into a sharded parent.
+unsafe fn sharded(state: &ShardedState, batch: i32, out: Explainer) -> Result<(), Failure> {
+    let table = state.table();
+    let count = table.members.len();
+    let mut text = format!("{count} of {count}");
+    if count <= MOST_NAMES {
+        let names =
+            table.members.iter().map(|member| Ok(load::server(member.server)?.name.clone()));
+        text.push_str(&format!(" ({})", names.collect::<Result<Vec<_>, Failure>>()?.join(", ")));
+    }
+    match table.expression() {
+        Some(expression) => text.push_str(&format!(", by {expression}")),
+        None => text.push_str(", by the placements' rules"),
+    }
+    out.text(c"Shards", &text);
+    if out.analyze() {
+        let written = state
+            .written()
+            .map(|(server, rows)| Ok(format!("{} ({rows} rows)", load::server(server)?.name)))
+            .collect::<Result<Vec<String>, Failure>>()?;
+        out.integer(c"Shards Asked", written.len() as i64);
+        if out.verbose() {
+            out.text(c"Rows by Shard", &written.join(", "));
+        }
+    }
+    if out.verbose() {
+        // SAFETY: EXPLAIN has started the statement.
+        if let Some(sql) = unsafe { state.example()? } {
+            out.text(c"Remote SQL", &sql);
+        }
+        out.integer(c"Batch Size", i64::from(batch));
+    }
+    Ok(())
 }

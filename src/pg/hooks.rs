@@ -1,4 +1,4 @@
-//! PostgreSQL's planner hooks, chained.
+//! PostgreSQL's hooks of planner and executor, chained.
 //!
 //! A hook first does our part inside [`guard::entry`], then calls the next one in the chain without pgrx's guard, so
 //! that an ERROR raised there keeps all its fields: the frame owns nothing that could be jumped over.
@@ -19,6 +19,9 @@ pub type AfterPlanning =
 /// Completes what the planner knows of a relation.
 pub type RelationInfo =
     unsafe fn(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) -> Result<(), Failure>;
+
+/// Looks at a statement whose execution has been prepared.
+pub type AfterStart = unsafe fn(query: *mut pg_sys::QueryDesc) -> Result<(), Failure>;
 
 struct Hooks {
     before_planning: BeforePlanning,
@@ -52,6 +55,24 @@ pub fn install(
     }
 }
 
+struct ExecutorHooks {
+    after_start: AfterStart,
+    next_start: pg_sys::ExecutorStart_hook_type,
+}
+
+static EXECUTOR_HOOKS: OnceLock<ExecutorHooks> = OnceLock::new();
+
+/// Has every statement looked at when its execution has been prepared. Once, from `_PG_init`.
+pub fn install_executor(after_start: AfterStart) {
+    // SAFETY: as for `install`.
+    unsafe {
+        let hooks = ExecutorHooks { after_start, next_start: pg_sys::ExecutorStart_hook };
+        if EXECUTOR_HOOKS.set(hooks).is_ok() {
+            pg_sys::ExecutorStart_hook = Some(executor_start);
+        }
+    }
+}
+
 mod bare {
     use super::{c_char, c_int, pg_sys};
     // SAFETY: optimizer/planner.h, the same in PostgreSQL 15 to 18.
@@ -62,6 +83,8 @@ mod bare {
             cursor_options: c_int,
             params: pg_sys::ParamListInfo,
         ) -> *mut pg_sys::PlannedStmt;
+        // executor/executor.h.
+        pub fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, flags: c_int);
     }
 }
 
@@ -99,5 +122,19 @@ unsafe extern "C-unwind" fn relation_info_hook(
             next(root, relation, inhparent, rel);
         }
         guard::entry(|| (hooks.relation_info)(root, rel));
+    }
+}
+
+unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, flags: c_int) {
+    // SAFETY: as above.
+    unsafe {
+        let hooks = EXECUTOR_HOOKS.get();
+        match hooks.and_then(|hooks| hooks.next_start) {
+            Some(next) => next(query, flags),
+            None => bare::standard_ExecutorStart(query, flags),
+        }
+        if let Some(hooks) = hooks {
+            guard::entry(|| (hooks.after_start)(query));
+        }
     }
 }

@@ -48,8 +48,10 @@ pub unsafe fn plan(
         };
         let returning = nth_list((*node).returningLists, subplan);
         let checks = nth_list((*node).withCheckOptionLists, subplan);
-        build(operation, &relation, result, &targets, do_nothing, returning, checks)
-            .map(|plan| plan.to_list())
+        let trigger = has_after_trigger(&relation, operation);
+        let attrs = deparse::returning_attrs(result, trigger, checks, returning);
+        let conflict = if do_nothing { OnConflict::DoNothing } else { OnConflict::Error };
+        build(operation, &relation, result, &targets, conflict, attrs).map(|plan| plan.to_list())
     }
 }
 
@@ -82,8 +84,28 @@ pub unsafe fn insert_plan(
         }
         let returning = (*result).ri_returningList;
         let checks = (*result).ri_WithCheckOptions;
-        build(CmdType::CMD_INSERT, &relation, rti, &targets, do_nothing, returning, checks)
+        let trigger = has_after_trigger(&relation, CmdType::CMD_INSERT);
+        let attrs = deparse::returning_attrs(rti, trigger, checks, returning);
+        let conflict = if do_nothing { OnConflict::DoNothing } else { OnConflict::Error };
+        build(CmdType::CMD_INSERT, &relation, rti, &targets, conflict, attrs)
     }
+}
+
+/// The INSERT of the rows that a sharded parent, range-table entry `rti`, sends to one of its placements. `returned`
+/// are the columns that must come back, numbered as the placement's.
+///
+/// # Safety
+/// The relation is locked; `conflict` holds valid nodes in terms of `rti`, numbered as the placement's.
+pub unsafe fn placement_insert(
+    relid: pg_sys::Oid,
+    rti: pg_sys::Index,
+    returned: *mut pg_sys::Bitmapset,
+    conflict: OnConflict,
+) -> Result<ModifyPlan, Failure> {
+    let relation = Relation::open(relid, pg_sys::NoLock as i32);
+    let targets = all_columns(&relation);
+    // SAFETY: as the caller vouches.
+    unsafe { build(CmdType::CMD_INSERT, &relation, rti, &targets, conflict, returned) }
 }
 
 unsafe fn build(
@@ -91,22 +113,16 @@ unsafe fn build(
     relation: &Relation,
     rti: pg_sys::Index,
     targets: &[i32],
-    do_nothing: bool,
-    returning: *mut pg_sys::List,
-    checks: *mut pg_sys::List,
+    conflict: OnConflict,
+    attrs: *mut pg_sys::Bitmapset,
 ) -> Result<ModifyPlan, Failure> {
-    // SAFETY: the relation is open, the lists are the statement's.
+    // SAFETY: the relation is open, the nodes are the statement's.
     unsafe {
         let table = load::foreign_table(relation.oid())?;
         let scope = Scope::new(std::ptr::null_mut(), [(rti, table)]);
-        let trigger = has_after_trigger(relation, operation);
-        let attrs = deparse::returning_attrs(rti, trigger, checks, returning);
         let returned = Returning::Columns(attrs);
         let statement = match operation {
-            CmdType::CMD_INSERT => {
-                let conflict = if do_nothing { OnConflict::DoNothing } else { OnConflict::Error };
-                deparse::insert(&scope, rti, targets, conflict, &returned)?
-            }
+            CmdType::CMD_INSERT => deparse::insert(&scope, rti, targets, conflict, &returned)?,
             CmdType::CMD_UPDATE => {
                 deparse::update(&scope, rti, targets, RowId::CtidAndTable, &returned)?
             }

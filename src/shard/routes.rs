@@ -7,6 +7,7 @@
 use super::expression::trust_of;
 use super::pin::{MAX_CANDIDATES, Pins};
 use super::rule::{Condition, Rule};
+use super::table::Member;
 use super::truth::Formula;
 use crate::error::Failure;
 use crate::pg::attempt::{Trust, attempt};
@@ -34,15 +35,17 @@ struct Saying {
 }
 
 impl Routes {
-    /// The map of placements with these rules, when there is one. The rules' relations must number their columns
-    /// as `descriptor` does.
+    /// The map of these placements, when there is one. `descriptor` is their parent's row type.
     ///
     /// # Safety
-    /// `descriptor` is a valid row type; the rules are alive.
-    pub unsafe fn new(rules: &[&Rule], descriptor: pg_sys::TupleDesc) -> Option<Routes> {
+    /// `descriptor` is a valid row type; what the placements say of their columns is right.
+    pub unsafe fn new(members: &[Member], descriptor: pg_sys::TupleDesc) -> Option<Routes> {
         // SAFETY: as the caller vouches; the new context belongs to the map.
         unsafe {
-            let sayings: Vec<Vec<Saying>> = rules.iter().map(|rule| sayings(rule)).collect();
+            let sayings: Vec<Vec<Saying>> = members
+                .iter()
+                .map(|member| member.rule.as_ref().map(|rule| sayings(rule, member)))
+                .collect::<Option<_>>()?;
             // The first placement's sayings are tried one after the other.
             for first in sayings.first()? {
                 let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
@@ -89,6 +92,16 @@ impl Routes {
                 context,
             }
         }
+    }
+
+    /// The expression, over the parent's columns as those of range-table index 1.
+    pub(super) fn expression(&self) -> *mut pg_sys::Node {
+        self.expression
+    }
+
+    /// The placements that say they take this value of the expression, ascending.
+    pub(super) fn takers(&self, value: Datum) -> &[usize] {
+        self.places.get(&(value.value() as u64)).map_or(&[], Vec::as_slice)
     }
 
     /// The columns the expression needs.
@@ -227,12 +240,13 @@ impl Drop for Routes {
 }
 
 /// What the rule says of the form `expression = ANY (constants)`.
-unsafe fn sayings(rule: &Rule) -> Vec<Saying> {
+unsafe fn sayings(rule: &Rule, member: &Member) -> Vec<Saying> {
+    let conditions = rule.conditions.iter();
     // SAFETY: the rule's expressions are valid nodes.
-    rule.conditions.iter().flat_map(|condition| unsafe { saying(rule, condition) }).collect()
+    conditions.flat_map(|condition| unsafe { saying(rule, member, condition) }).collect()
 }
 
-unsafe fn saying(rule: &Rule, condition: &Condition) -> Vec<Saying> {
+unsafe fn saying(rule: &Rule, member: &Member, condition: &Condition) -> Vec<Saying> {
     let mut parts = Vec::new();
     // AND may hold several (a list partition says IS NOT NULL besides); under OR a part alone says nothing.
     match &condition.formula {
@@ -247,9 +261,12 @@ unsafe fn saying(rule: &Rule, condition: &Condition) -> Vec<Saying> {
         .into_iter()
         .filter_map(|leaf| {
             let leaf = &rule.leaves[leaf];
-            leaf.columns.as_ref()?;
+            let columns = leaf.columns.as_ref()?;
+            if columns.iter().any(|&column| member.parent_column(column) == 0) {
+                return None;
+            }
             // SAFETY: as the caller vouches.
-            unsafe { read(leaf.expression().cast()) }
+            unsafe { read(in_parents_terms(leaf.expression().cast(), member)) }
         })
         .collect()
 }
@@ -295,6 +312,32 @@ fn is_plain_equality(operator: pg_sys::Oid) -> bool {
     /// pg_operator.dat: `=` of smallint, integer, bigint, boolean, oid and date.
     const EQUALITIES: [u32; 6] = [94, 96, 410, 91, 607, 1093];
     EQUALITIES.contains(&operator.to_u32())
+}
+
+/// An expression over a placement's columns as one over those of the parent, which must have them all.
+///
+/// # Safety
+/// `expression` is valid, its Vars are of the placement.
+pub(super) unsafe fn in_parents_terms(
+    expression: *mut pg_sys::Node,
+    member: &Member,
+) -> *mut pg_sys::Node {
+    if member.has_parents_layout() {
+        return expression;
+    }
+    // SAFETY: a copy of a valid expression, whose Vars are renumbered.
+    unsafe {
+        let copy = pg_sys::copyObjectImpl(expression.cast()).cast::<pg_sys::Node>();
+        node::any_node(copy, &mut |part| {
+            if node::is_a(part, pg_sys::NodeTag::T_Var) {
+                let var = part.cast::<pg_sys::Var>();
+                (*var).varattno = member.parent_column((*var).varattno);
+                (*var).varattnosyn = (*var).varattno;
+            }
+            false
+        });
+        copy
+    }
 }
 
 /// The number a Var was written with is not compared by `equal`, but kept in step.

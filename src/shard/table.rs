@@ -1,22 +1,27 @@
 //! A parent whose rows live in foreign tables: its placements, and which of them a query needs.
 //!
-//! Built from the catalogs once and kept until the parent, a child or anything it is made of changes. A parent is a
-//! sharded table here only when its children can be asked with one statement: all are foreign tables of this
-//! wrapper, without children of their own, with the parent's columns under the same numbers, and with the same
-//! remote column names. Everything else is planned child by child, which is always right.
+//! Built from the catalogs once and kept until the parent, a child or anything it is made of changes. All children of
+//! a sharded table are foreign tables of this wrapper without children of their own. For reading it must also be
+//! possible to ask them with one statement: they have the parent's columns under the same numbers, and the same
+//! remote column names. Everything else is planned child by child, which is always right. Rows can be written
+//! to children of any layout.
 
 use super::cache::rule_of;
+use super::layout::{
+    changes_row_by_row, columns_by_name, has_insert_triggers, same_columns, same_generated,
+};
 use super::pin::Pins;
+use super::place::Decisive;
 use super::refute::{Verdict, refute};
 use super::routes::Routes;
 use super::rule::{Origin, Rule};
 use crate::error::Failure;
 use crate::options::load::{self, ForeignTable};
 use crate::pg::relation::Relation;
-use crate::pg::{catalog, compat, ffi, invalidate, node, text};
+use crate::pg::{catalog, compat, ffi, invalidate, node};
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -26,7 +31,26 @@ pub struct Member {
     pub relid: Oid,
     /// Its server.
     pub server: Oid,
-    rule: Option<Rc<Rule>>,
+    /// Whether it has row triggers for INSERT.
+    pub insert_triggers: bool,
+    pub(super) rule: Option<Rc<Rule>>,
+    /// Where its columns are not the parent's under the same numbers: the parent's number of each, 0 for none.
+    pub(super) columns: Option<Vec<i16>>,
+}
+
+impl Member {
+    /// The number that its column `attno` has in the parent; 0 when the parent has no such column.
+    pub fn parent_column(&self, attno: i16) -> i16 {
+        match &self.columns {
+            None => attno,
+            Some(columns) => columns.get(attno as usize - 1).copied().unwrap_or(0),
+        }
+    }
+
+    /// Whether its columns are the parent's under the same numbers.
+    pub fn has_parents_layout(&self) -> bool {
+        self.columns.is_none()
+    }
 }
 
 /// A parent with its placements.
@@ -46,7 +70,11 @@ pub struct ShardedTable {
     /// Whether every placement can be changed by a statement that runs there as a whole: it is updatable, has no row
     /// triggers for UPDATE and DELETE, and its generated columns are the parent's.
     pub changes_whole: bool,
-    routes: Option<Routes>,
+    /// Whether one statement can ask all placements.
+    uniform: bool,
+    pub(super) routes: Option<Routes>,
+    /// What tells the placements apart, made when a row is first placed without the help of `routes`.
+    pub(super) decisive: OnceCell<Vec<Vec<Decisive>>>,
 }
 
 impl ShardedTable {
@@ -192,6 +220,7 @@ impl ShardedTable {
             let natts = (*relation.descriptor()).natts;
             let mut changes_whole = true;
             let mut not_null: Vec<i16> = (1..=natts as i16).collect();
+            let mut uniform = true;
             for child in children {
                 if pg_sys::get_rel_relkind(child) as u8 != pg_sys::RELKIND_FOREIGN_TABLE
                     || ffi::has_subclass(child)
@@ -201,12 +230,12 @@ impl ShardedTable {
                 }
                 let table = load::foreign_table(child)?;
                 let opened = Relation::open(child, pg_sys::NoLock as i32);
-                if !same_columns(relation.descriptor(), opened.descriptor())
-                    || tables.first().is_some_and(|first| !first.has_columns_of(&table))
-                {
-                    return Ok(None);
-                }
-                changes_whole &= table.updatable
+                let same = same_columns(relation.descriptor(), opened.descriptor());
+                uniform &= same && tables.first().is_none_or(|first| first.has_columns_of(&table));
+                let columns =
+                    (!same).then(|| columns_by_name(opened.descriptor(), relation.descriptor()));
+                changes_whole &= same
+                    && table.updatable
                     && !changes_row_by_row(&opened)
                     && same_generated(relation.descriptor(), opened.descriptor());
                 let class = (*opened.raw()).rd_rel;
@@ -214,17 +243,21 @@ impl ShardedTable {
                 tuples = if tuples < 0.0 || known < 0.0 { -1.0 } else { tuples + known };
                 pages = pages.saturating_add((*class).relpages.max(0) as u32);
                 not_null.retain(|&attno| {
-                    (*compat::attribute(opened.descriptor(), attno as usize - 1)).attnotnull
+                    same && (*compat::attribute(opened.descriptor(), attno as usize - 1)).attnotnull
                 });
-                let rule = rule_of(opened.raw())?;
-                members.push(Member { relid: child, server: table.server.oid, rule });
+                members.push(Member {
+                    relid: child,
+                    server: table.server.oid,
+                    insert_triggers: has_insert_triggers(&opened),
+                    rule: rule_of(opened.raw())?,
+                    columns,
+                });
                 tables.push(table);
             }
             let Some(first) = tables.first() else { return Ok(None) };
             let table = Rc::new(first.standing_for(parent));
-            let rules: Option<Vec<&Rule>> =
-                members.iter().map(|member| member.rule.as_deref()).collect();
-            let routes = rules.and_then(|rules| Routes::new(&rules, relation.descriptor()));
+            let routes = Routes::new(&members, relation.descriptor());
+            let decisive = OnceCell::new();
             Ok(Some(ShardedTable {
                 parent,
                 members,
@@ -233,49 +266,11 @@ impl ShardedTable {
                 pages,
                 not_null,
                 changes_whole,
+                uniform,
                 routes,
+                decisive,
             }))
         }
-    }
-}
-
-/// Whether a trigger has to see each row that is updated or deleted.
-fn changes_row_by_row(relation: &Relation) -> bool {
-    // SAFETY: the relation is open.
-    unsafe {
-        let triggers = (*relation.raw()).trigdesc;
-        !triggers.is_null()
-            && ((*triggers).trig_update_before_row
-                || (*triggers).trig_update_after_row
-                || (*triggers).trig_delete_before_row
-                || (*triggers).trig_delete_after_row)
-    }
-}
-
-/// Whether the same columns of both row types, which have the same numbers, are generated.
-unsafe fn same_generated(left: pg_sys::TupleDesc, right: pg_sys::TupleDesc) -> bool {
-    // SAFETY: the caller hands valid row types with as many columns.
-    (0..unsafe { (*left).natts } as usize).all(|index| unsafe {
-        (*compat::attribute(left, index)).attgenerated
-            == (*compat::attribute(right, index)).attgenerated
-    })
-}
-
-/// Whether both row types have the same columns under the same numbers.
-unsafe fn same_columns(left: pg_sys::TupleDesc, right: pg_sys::TupleDesc) -> bool {
-    // SAFETY: the caller hands valid row types; numbers are within both.
-    unsafe {
-        (*left).natts == (*right).natts
-            && (0..(*left).natts as usize).all(|index| {
-                let (a, b) = (compat::attribute(left, index), compat::attribute(right, index));
-                (*a).attisdropped == (*b).attisdropped
-                    && ((*a).attisdropped
-                        || ((*a).atttypid == (*b).atttypid
-                            && (*a).atttypmod == (*b).atttypmod
-                            && (*a).attcollation == (*b).attcollation
-                            && text::from_server((*a).attname.data.as_ptr())
-                                == text::from_server((*b).attname.data.as_ptr())))
-            })
     }
 }
 
@@ -341,6 +336,22 @@ impl Cache {
 /// # Safety
 /// Inside a transaction; `parent` is locked.
 pub unsafe fn sharded(parent: Oid) -> Result<Option<Rc<ShardedTable>>, Failure> {
+    // SAFETY: as the caller vouches.
+    Ok(unsafe { described(parent)? }.filter(|table| table.uniform))
+}
+
+/// The sharded table that rows may be written to through `parent`: its placements may have layouts of their own, but
+/// some rule must say where rows belong.
+///
+/// # Safety
+/// As for [`sharded`].
+pub unsafe fn sharded_for_writing(parent: Oid) -> Result<Option<Rc<ShardedTable>>, Failure> {
+    // SAFETY: as the caller vouches.
+    let table = unsafe { described(parent)? };
+    Ok(table.filter(|table| table.members.iter().any(|member| member.rule.is_some())))
+}
+
+unsafe fn described(parent: Oid) -> Result<Option<Rc<ShardedTable>>, Failure> {
     let cache = CACHE.with(|cache| *cache);
     drop(cache.sweep());
     if let Some(table) = cache.tables.borrow().get(&parent.to_u32()) {

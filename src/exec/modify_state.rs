@@ -1,0 +1,319 @@
+//! Rows written to one foreign table: the statement, its parameters, what it returns.
+//!
+//! A table that is modified by itself has one of these, a sharded parent one for each placement that rows go to.
+
+use super::early;
+use super::params::ParamEncoder;
+use super::rows::RowDecoder;
+use super::tuple::Filler;
+use crate::error::Failure;
+use crate::options::load::{self, ForeignTable};
+use crate::pg::{catalog, compat};
+use crate::plan::private::ModifyPlan;
+use crate::txn::{self, Participant};
+use crate::wire::{Formats, Params, Reply, Request, Ticket};
+use pgrx::pg_sys;
+use pgrx::pg_sys::{CmdType, Datum};
+use std::rc::Rc;
+
+/// PostgreSQL's limit on parameters of one statement (a 16-bit count in Bind).
+const MOST_PARAMS: usize = 65_535;
+
+/// What is written to, and for whom.
+pub struct Destination {
+    /// The statement.
+    pub estate: *mut pg_sys::EState,
+    /// The foreign table, open and locked.
+    pub relation: pg_sys::Relation,
+    /// The user whose mapping is used.
+    pub user: pg_sys::Oid,
+}
+
+impl Destination {
+    /// The foreign table that `result` is.
+    ///
+    /// # Safety
+    /// `result` is an initialised result relation of `estate`.
+    pub unsafe fn of(
+        estate: *mut pg_sys::EState,
+        result: *mut pg_sys::ResultRelInfo,
+    ) -> Destination {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let relation = (*result).ri_RelationDesc;
+            Destination { estate, relation, user: compat::result_user(result, estate) }
+        }
+    }
+}
+
+/// Execution state of one modified foreign table.
+pub struct ModifyState {
+    plan: ModifyPlan,
+    table: Rc<ForeignTable>,
+    participant: Rc<Participant>,
+    sql: Rc<str>,
+    /// INSERT texts of the batch sizes used last.
+    batches: Vec<(usize, Rc<str>)>,
+    /// The statement it belongs to.
+    estate: *mut pg_sys::EState,
+    /// Whether the statement's scans have been started: see early.rs.
+    pub begun: bool,
+    /// Of a table that an UPDATE changes: takes the rows that it moves here from other partitions.
+    pub routed: Option<Box<ModifyState>>,
+    encoder: ParamEncoder,
+    /// Parameters of one row.
+    row_params: usize,
+    decoder: Option<RowDecoder>,
+    filler: Filler,
+    /// Positions of ctid and the remote tableoid among the subplan's junk columns.
+    pub identity: [i16; 2],
+}
+
+/// A statement on its way.
+pub struct Sent {
+    /// Its answer is waited for with this.
+    pub ticket: Ticket,
+    sql: Rc<str>,
+}
+
+impl ModifyState {
+    /// Builds the state that executes `plan`.
+    ///
+    /// # Safety
+    /// The destination is a foreign table of ours, open as long as the state is used.
+    pub unsafe fn new(
+        to: &Destination,
+        plan: ModifyPlan,
+        operation: CmdType::Type,
+    ) -> Result<ModifyState, Failure> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let descriptor = (*to.relation).rd_att;
+            let table = load::foreign_table((*to.relation).rd_id)?;
+            let participant = txn::enlist(table.server.oid, to.user)?;
+            let mut types = Vec::new();
+            if operation != CmdType::CMD_INSERT {
+                types.extend([pg_sys::TIDOID, pg_sys::OIDOID]);
+            }
+            for &target in &plan.targets {
+                types.push((*compat::attribute(descriptor, target as usize - 1)).atttypid);
+            }
+            let sql = plan.sql(&table, 1);
+            let filler = Filler::new(descriptor, &plan.retrieved)?;
+            let decoder = if plan.returning {
+                let mut decoder = RowDecoder::new(
+                    filler.local_columns(descriptor),
+                    catalog::relation_name(table.relid).unwrap_or_default(),
+                )?;
+                // In another form rows could only be asked for after a look at the result's description.
+                decoder.text_only();
+                Some(decoder)
+            } else {
+                None
+            };
+            Ok(ModifyState {
+                encoder: ParamEncoder::new(&types)?,
+                sql: sql.into(),
+                batches: Vec::new(),
+                estate: to.estate,
+                begun: false,
+                routed: None,
+                row_params: types.len(),
+                plan,
+                table,
+                participant,
+                decoder,
+                filler,
+                identity: [0, 0],
+            })
+        }
+    }
+
+    /// What inserts rows: the state itself, unless it updates.
+    pub fn inserter(&mut self) -> &mut ModifyState {
+        match self.routed {
+            Some(ref mut routed) => routed,
+            None => self,
+        }
+    }
+
+    /// The server's part in the transaction.
+    pub fn participant(&self) -> &Rc<Participant> {
+        &self.participant
+    }
+
+    /// How many rows one INSERT takes at most.
+    pub fn most_rows(&self) -> usize {
+        // "INSERT ... DEFAULT VALUES" takes one row only.
+        if !self.plan.template.takes_rows() {
+            return 1;
+        }
+        let most = MOST_PARAMS.checked_div(self.row_params).unwrap_or(usize::MAX);
+        (self.table.batch_size as usize).min(most).max(1)
+    }
+
+    /// Inserts `slots` with one statement; with RETURNING the first slot then holds the row as stored. Gives the
+    /// number of rows inserted (ON CONFLICT DO NOTHING may leave some out).
+    ///
+    /// # Safety
+    /// The slots hold rows of the table.
+    pub unsafe fn insert(&mut self, slots: &[*mut pg_sys::TupleTableSlot]) -> Result<u64, Failure> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let mut params = Params::default();
+            for &slot in slots {
+                self.encode_row(slot, &mut params)?;
+            }
+            let sent = self.send(slots.len(), &params)?;
+            self.receive(sent, slots.first().copied())
+        }
+    }
+
+    /// Appends the parameters of one row.
+    ///
+    /// # Safety
+    /// The slot holds a row of the table.
+    pub unsafe fn encode_row(
+        &mut self,
+        slot: *mut pg_sys::TupleTableSlot,
+        params: &mut Params,
+    ) -> Result<(), Failure> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            pg_sys::slot_getallattrs(slot);
+            for (i, &target) in self.plan.targets.iter().enumerate() {
+                let (value, null) = attribute(slot, target);
+                self.encoder.encode(i, value, null, params)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the INSERT of so many rows and does not wait for its end.
+    pub fn send(&mut self, rows: usize, params: &Params) -> Result<Sent, Failure> {
+        let sql = self.insert_sql(rows);
+        let ticket = self.submit(&sql, params)?;
+        Ok(Sent { ticket, sql })
+    }
+
+    /// Waits for the end of an INSERT and counts its rows; RETURNING's goes into `slot`.
+    ///
+    /// # Safety
+    /// The slot is of the table's row type.
+    pub unsafe fn receive(
+        &mut self,
+        sent: Sent,
+        slot: Option<*mut pg_sys::TupleTableSlot>,
+    ) -> Result<u64, Failure> {
+        let reply = self.participant.wait(sent.ticket, &sent.sql)?;
+        // SAFETY: as the caller vouches.
+        unsafe { self.finish(&reply, slot) }
+    }
+
+    /// The INSERT of so many rows.
+    fn insert_sql(&mut self, rows: usize) -> Rc<str> {
+        const MOST_TEXTS: usize = 16;
+        if rows == 1 {
+            return Rc::clone(&self.sql);
+        }
+        if let Some((_, sql)) = self.batches.iter().find(|(size, _)| *size == rows) {
+            return Rc::clone(sql);
+        }
+        let sql: Rc<str> = self.plan.sql(&self.table, rows).into();
+        if self.batches.len() >= MOST_TEXTS {
+            self.batches.clear();
+        }
+        self.batches.push((rows, Rc::clone(&sql)));
+        sql
+    }
+
+    fn submit(&mut self, sql: &str, params: &Params) -> Result<Ticket, Failure> {
+        if !self.begun {
+            // SAFETY: the executor state outlives this one.
+            unsafe { early::start_all(self.estate)? };
+            self.begun = true;
+        }
+        self.participant.mark_written();
+        let types = self.encoder.param_types(params.values.len());
+        let formats = Formats::Text;
+        let request =
+            Request::Execute { sql, param_types: &types, params, formats, portal: "", max_rows: 0 };
+        let context = |failure: Failure| failure.add_context(format!("remote SQL command: {sql}"));
+        self.participant.submit(request).map_err(context)
+    }
+
+    /// Takes RETURNING's row into `slot` and counts rows.
+    unsafe fn finish(
+        &mut self,
+        reply: &Reply,
+        slot: Option<*mut pg_sys::TupleTableSlot>,
+    ) -> Result<u64, Failure> {
+        if let Some(remote) = &reply.param_types {
+            self.encoder.learn(remote);
+        }
+        let Some(decoder) = &mut self.decoder else { return Ok(affected(reply)) };
+        if let Some(columns) = &reply.columns {
+            decoder.fit(columns)?;
+        }
+        let (Some(slot), Some(&start)) = (slot, reply.rows.first()) else {
+            return Ok(reply.rows.len() as u64);
+        };
+        // SAFETY: the slot belongs to the result relation; it is materialised before the decoder's memory is
+        // used again.
+        unsafe {
+            decoder.reset_batch();
+            let end = reply.rows.get(1).map_or(reply.data.len(), |&end| end as usize);
+            pg_sys::ExecClearTuple(slot);
+            self.filler.store(decoder, &reply.data[start as usize..end], slot)?;
+            pg_sys::ExecMaterializeSlot(slot);
+        }
+        Ok(reply.rows.len() as u64)
+    }
+
+    /// Updates or deletes the row that `plan_slot` identifies; `slot` holds the new row (UPDATE).
+    ///
+    /// # Safety
+    /// The slots are the executor's; the junk columns were added by AddForeignUpdateTargets.
+    pub unsafe fn change(
+        &mut self,
+        slot: *mut pg_sys::TupleTableSlot,
+        plan_slot: *mut pg_sys::TupleTableSlot,
+        operation: CmdType::Type,
+    ) -> Result<u64, Failure> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let mut params = Params::default();
+            for (i, position) in self.identity.into_iter().enumerate() {
+                let mut null = false;
+                let value = pg_sys::slot_getattr(plan_slot, i32::from(position), &raw mut null);
+                if null {
+                    return Err(Failure::internal("a row's identity is NULL"));
+                }
+                self.encoder.encode(i, value, false, &mut params)?;
+            }
+            if operation == CmdType::CMD_UPDATE {
+                pg_sys::slot_getallattrs(slot);
+                for (i, &target) in self.plan.targets.iter().enumerate() {
+                    let (value, null) = attribute(slot, target);
+                    self.encoder.encode(i + 2, value, null, &mut params)?;
+                }
+            }
+            let sql = Rc::clone(&self.sql);
+            let ticket = self.submit(&sql, &params)?;
+            self.receive(Sent { ticket, sql }, Some(slot))
+        }
+    }
+}
+
+/// Attribute `number` of a deformed slot.
+unsafe fn attribute(slot: *mut pg_sys::TupleTableSlot, number: i32) -> (Datum, bool) {
+    let index = number as usize - 1;
+    // SAFETY: slot_getallattrs has filled all attributes; the number comes from the table's descriptor.
+    unsafe { (*(*slot).tts_values.add(index), *(*slot).tts_isnull.add(index)) }
+}
+
+/// Rows counted by a command tag such as `INSERT 0 5` or `UPDATE 3`.
+pub fn affected(reply: &Reply) -> u64 {
+    let tag = reply.tag.as_deref().unwrap_or_default();
+    tag.rsplit(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,340 @@
+//! One placement of a sharded parent that rows are written to: what PostgreSQL's tuple routing is for a partition.
+//!
+//! The foreign table is locked and opened when the first row comes. Rows are brought into its layout, and what it
+//! demands of a row is enforced here: queries believe it. Row triggers of the foreign table fire as for an INSERT
+//! into it.
+
+use super::modify_state::{Destination, ModifyState};
+use crate::deparse::OnConflict;
+use crate::error::{Failure, SqlState};
+use crate::pg::relation::Relation;
+use crate::pg::{compat, node};
+use crate::plan;
+use crate::plan::private::ModifyPlan;
+use crate::shard::Member;
+use pgrx::pg_sys;
+use pgrx::pg_sys::CmdType;
+
+/// What placements have to know of the statement and its result relation, the parent.
+pub struct Parent {
+    /// The statement.
+    pub estate: *mut pg_sys::EState,
+    /// The parent as result relation.
+    pub result: *mut pg_sys::ResultRelInfo,
+    /// The user whose mappings are used.
+    pub user: pg_sys::Oid,
+    /// The columns that must come back of stored rows, numbered as the parent's.
+    pub returned: *mut pg_sys::Bitmapset,
+    /// What happens to a row that is there already.
+    pub conflict: OnConflict,
+}
+
+/// A placement that rows are written to.
+pub struct Placement {
+    relation: pg_sys::Relation,
+    result: *mut pg_sys::ResultRelInfo,
+    estate: *mut pg_sys::EState,
+    layout: Option<Layout>,
+    fires_after: bool,
+    /// The statement and its connection.
+    pub state: ModifyState,
+    /// Rows stored.
+    pub rows: u64,
+}
+
+/// How rows get from the parent's layout to the placement's and back.
+struct Layout {
+    slot: *mut pg_sys::TupleTableSlot,
+    /// NULL when both are the same.
+    to_child: *mut pg_sys::AttrMap,
+    to_parent: *mut pg_sys::AttrMap,
+    /// Columns that only the placement has, with their defaults.
+    defaults: Vec<(usize, *mut pg_sys::ExprState)>,
+}
+
+impl Placement {
+    /// Locks and opens the placement.
+    ///
+    /// # Safety
+    /// The parent's statement is being executed; its query context is current and outlives the placement.
+    pub unsafe fn open(member: &Member, parent: &Parent) -> Result<Placement, Failure> {
+        // SAFETY: as the caller vouches. The relation is closed by `close`, or by the resource owner after an ERROR.
+        unsafe {
+            let relation = pg_sys::table_open(member.relid, pg_sys::RowExclusiveLock as i32);
+            let result =
+                pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
+            (*result).type_ = pg_sys::NodeTag::T_ResultRelInfo;
+            let instrument = (*parent.estate).es_instrument;
+            pg_sys::InitResultRelInfo(result, relation, 0, parent.result, instrument);
+            pg_sys::CheckValidResultRel(result, CmdType::CMD_INSERT);
+            let triggers = (*result).ri_TrigDesc;
+            let fires =
+                |which: fn(&pg_sys::TriggerDesc) -> bool| triggers.as_ref().is_some_and(which);
+            let fires_after = fires(|triggers| triggers.trig_insert_after_row);
+            let layout = (!member.has_parents_layout()
+                || fires_after
+                || fires(|triggers| triggers.trig_insert_before_row))
+            .then(|| Layout::new(member, relation, parent));
+            let plan = plan_for(member, relation, parent, fires_after)?;
+            let to = Destination { estate: parent.estate, relation, user: parent.user };
+            Ok(Placement {
+                relation,
+                result,
+                estate: parent.estate,
+                layout,
+                fires_after,
+                state: ModifyState::new(&to, plan, CmdType::CMD_INSERT)?,
+                rows: 0,
+            })
+        }
+    }
+
+    /// The statement that such a placement gets, for EXPLAIN.
+    ///
+    /// # Safety
+    /// As for [`Placement::open`].
+    pub unsafe fn plan(member: &Member, parent: &Parent) -> Result<ModifyPlan, Failure> {
+        let opened = Relation::open(member.relid, pg_sys::AccessShareLock as i32);
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let triggers = (*opened.raw()).trigdesc.as_ref();
+            let after = triggers.is_some_and(|triggers| triggers.trig_insert_after_row);
+            plan_for(member, opened.raw(), parent, after)
+        }
+    }
+
+    /// The row as the placement takes it, or `None` when a trigger of the placement leaves it out. The slot given
+    /// back is good until the next row.
+    ///
+    /// # Safety
+    /// `slot` holds a row of the parent.
+    pub unsafe fn prepare(
+        &mut self,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> Result<Option<*mut pg_sys::TupleTableSlot>, Failure> {
+        // SAFETY: as the caller vouches; the result relation is initialised.
+        unsafe {
+            let row = match &self.layout {
+                Some(layout) => layout.fill(slot, self.estate),
+                None => slot,
+            };
+            (*row).tts_tableOid = (*self.relation).rd_id;
+            let triggers = (*self.result).ri_TrigDesc;
+            if !triggers.is_null()
+                && (*triggers).trig_insert_before_row
+                && !pg_sys::ExecBRInsertTriggers(self.estate, self.result, row)
+            {
+                return Ok(None);
+            }
+            if !(*(*self.relation).rd_att).constr.is_null() {
+                pg_sys::ExecConstraints(self.result, row, self.estate);
+            }
+            if (*(*self.relation).rd_rel).relispartition {
+                pg_sys::ExecPartitionCheck(self.result, row, self.estate, true);
+            }
+            Ok(Some(row))
+        }
+    }
+
+    /// What follows when `row` is stored: triggers of the placement, and the row as stored comes back into `slot`.
+    ///
+    /// # Safety
+    /// `row` is what `prepare` gave for `slot`.
+    pub unsafe fn stored(
+        &mut self,
+        row: *mut pg_sys::TupleTableSlot,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            if self.fires_after {
+                (*row).tts_tableOid = (*self.relation).rd_id;
+                let none = std::ptr::null_mut();
+                pg_sys::ExecARInsertTriggers(
+                    self.estate,
+                    self.result,
+                    row,
+                    none,
+                    std::ptr::null_mut(),
+                );
+            }
+            if let Some(layout) = &self.layout {
+                layout.give_back(row, slot);
+            }
+        }
+    }
+
+    /// Closes the foreign table; the lock stays.
+    ///
+    /// # Safety
+    /// Called once, at the end of a statement that did not fail.
+    pub unsafe fn close(&mut self) {
+        // SAFETY: opened by `open`.
+        unsafe { pg_sys::table_close(self.relation, pg_sys::NoLock as i32) };
+    }
+}
+
+unsafe fn plan_for(
+    member: &Member,
+    relation: pg_sys::Relation,
+    parent: &Parent,
+    fires_after: bool,
+) -> Result<ModifyPlan, Failure> {
+    // SAFETY: the relation is open.
+    unsafe {
+        let mut returned = returned_columns(member, relation, parent.returned)?;
+        if fires_after {
+            returned = node::add_attribute(returned, 0);
+        }
+        let rti = (*parent.result).ri_RangeTableIndex;
+        plan::modify::placement_insert(member.relid, rti, returned, parent.conflict.clone())
+    }
+}
+
+impl Layout {
+    /// In the current memory context.
+    unsafe fn new(member: &Member, relation: pg_sys::Relation, parent: &Parent) -> Layout {
+        // SAFETY: the relations are open; maps have one entry per column of what they lead to.
+        unsafe {
+            let child = (*relation).rd_att;
+            let slot = pg_sys::table_slot_create(relation, &raw mut (*parent.estate).es_tupleTable);
+            let (mut to_child, mut to_parent) = (std::ptr::null_mut(), std::ptr::null_mut());
+            let mut defaults = Vec::new();
+            if !member.has_parents_layout() {
+                let own = (*(*parent.result).ri_RelationDesc).rd_att;
+                to_child = pg_sys::make_attrmap((*child).natts);
+                to_parent = pg_sys::make_attrmap((*own).natts);
+                for index in 0..(*child).natts as usize {
+                    let column = compat::attribute(child, index);
+                    let theirs = member.parent_column(index as i16 + 1);
+                    if theirs > 0 {
+                        *(*to_child).attnums.add(index) = theirs;
+                        *(*to_parent).attnums.add(theirs as usize - 1) = index as i16 + 1;
+                    } else if !(*column).attisdropped && (*column).attgenerated == 0 {
+                        let default = pg_sys::build_column_default(relation, index as i32 + 1);
+                        if !default.is_null() {
+                            let state = pg_sys::ExecPrepareExpr(default.cast(), parent.estate);
+                            defaults.push((index, state));
+                        }
+                    }
+                }
+            }
+            Layout { slot, to_child, to_parent, defaults }
+        }
+    }
+
+    /// The parent's row in the placement's slot.
+    unsafe fn fill(
+        &self,
+        slot: *mut pg_sys::TupleTableSlot,
+        estate: *mut pg_sys::EState,
+    ) -> *mut pg_sys::TupleTableSlot {
+        // SAFETY: the slots are of the layouts that the maps were made for.
+        unsafe {
+            if self.to_child.is_null() {
+                return pg_sys::ExecCopySlot(self.slot, slot);
+            }
+            pg_sys::execute_attr_map_slot(self.to_child, slot, self.slot);
+            if self.defaults.is_empty() {
+                return self.slot;
+            }
+            let mut context = (*estate).es_per_tuple_exprcontext;
+            if context.is_null() {
+                context = pg_sys::MakePerTupleExprContext(estate);
+            }
+            for &(index, state) in &self.defaults {
+                let null = (*self.slot).tts_isnull.add(index);
+                *(*self.slot).tts_values.add(index) =
+                    pg_sys::ExecEvalExprSwitchContext(state, context, null);
+            }
+            // The values live in memory that the next evaluation may take.
+            pg_sys::ExecMaterializeSlot(self.slot);
+            self.slot
+        }
+    }
+
+    /// The placement's row in the parent's slot.
+    unsafe fn give_back(
+        &self,
+        row: *mut pg_sys::TupleTableSlot,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) {
+        // SAFETY: as for `fill`.
+        unsafe {
+            if self.to_parent.is_null() {
+                pg_sys::ExecCopySlot(slot, row);
+                return;
+            }
+            pg_sys::execute_attr_map_slot(self.to_parent, row, slot);
+            (*slot).tts_tid = (*row).tts_tid;
+            pg_sys::ExecMaterializeSlot(slot);
+        }
+    }
+}
+
+/// The columns that must come back, in the placement's numbers. Its OID is known here.
+unsafe fn returned_columns(
+    member: &Member,
+    relation: pg_sys::Relation,
+    parents: *mut pg_sys::Bitmapset,
+) -> Result<*mut pg_sys::Bitmapset, Failure> {
+    // SAFETY: the relation is open, the set valid.
+    unsafe {
+        let first = pg_sys::FirstLowInvalidHeapAttributeNumber;
+        let mut returned = std::ptr::null_mut();
+        for attno in node::members(parents).map(|attribute| attribute + first) {
+            if attno == pg_sys::TableOidAttributeNumber {
+                continue;
+            }
+            let same = member.has_parents_layout();
+            if attno < 0 && attno != pg_sys::SelfItemPointerAttributeNumber && !same {
+                return Err(Failure::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "system columns of a row in a placement with another column order cannot be returned",
+                ));
+            }
+            if attno <= 0 || same {
+                returned = node::add_attribute(returned, attno);
+                continue;
+            }
+            let natts = (*(*relation).rd_att).natts as i16;
+            let theirs = (1..=natts).find(|&own| i32::from(member.parent_column(own)) == attno);
+            if let Some(theirs) = theirs {
+                returned = node::add_attribute(returned, i32::from(theirs));
+            }
+        }
+        Ok(returned)
+    }
+}
+
+/// Attribute `number` of a row type, when it may not be NULL.
+///
+/// # Safety
+/// The relation is open.
+pub unsafe fn not_null_columns(relation: pg_sys::Relation) -> Vec<usize> {
+    // SAFETY: as the caller vouches; numbers are within the row type.
+    unsafe {
+        let descriptor = (*relation).rd_att;
+        if (*descriptor).constr.is_null() || !(*(*descriptor).constr).has_not_null {
+            return Vec::new();
+        }
+        (0..(*descriptor).natts as usize)
+            .filter(|&index| {
+                let column = compat::attribute(descriptor, index);
+                (*column).attnotnull && (*column).attgenerated as u8 != b'v'
+            })
+            .collect()
+    }
+}
+
+/// Whether one of these columns (from 0) is NULL in a slot.
+///
+/// # Safety
+/// The slot holds a row that has the columns.
+pub unsafe fn has_null(slot: *mut pg_sys::TupleTableSlot, columns: &[usize]) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        pg_sys::slot_getallattrs(slot);
+        columns.iter().any(|&index| *(*slot).tts_isnull.add(index))
+    }
+}

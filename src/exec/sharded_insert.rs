@@ -1,0 +1,319 @@
+//! INSERT into a sharded parent: each row goes to the placement that its rule names.
+//!
+//! The rows of a batch are sorted out by placement and sent to all of them before any answer is waited for. A batch
+//! of a shard is cut into pieces whose sizes are powers of two, so that few statements have to be prepared.
+//!
+//! What PostgreSQL does for rows of a local table but leaves to the wrapper of a foreign one is done here: policies of
+//! row-level security, constraints, the partition constraint of the parent itself.
+
+use super::early;
+use super::modify_state::Sent;
+use super::placement::{Parent, Placement, has_null, not_null_columns};
+use crate::deparse::{self, OnConflict};
+use crate::error::{Failure, SqlState};
+use crate::options::load;
+use crate::pg::memory::ContextGuard;
+use crate::pg::{catalog, compat, node};
+use crate::shard::{Placer, ShardedTable};
+use crate::txn;
+use crate::wire::Params;
+use pgrx::pg_sys;
+use pgrx::pg_sys::{OnConflictAction, WCOKind};
+use std::rc::Rc;
+
+/// Memory that the rows of one batch may take, roughly.
+const BATCH_MEMORY: usize = 16 * 1024 * 1024;
+
+/// Execution state of a sharded parent that rows are inserted into.
+pub struct ShardedState {
+    table: Rc<ShardedTable>,
+    parent: Parent,
+    placer: Placer,
+    /// Parallel to the table's members; opened when a row comes.
+    placements: Vec<Option<Box<Placement>>>,
+    not_null: Vec<usize>,
+    checks_policies: bool,
+    /// Whether rows go one by one: something looks at each row as it was stored.
+    single: bool,
+    /// Whether RETURNING asks for the row's tableoid.
+    tells_table: bool,
+    /// Whether the statement's scans have been started: see early.rs.
+    begun: bool,
+}
+
+impl ShardedState {
+    /// The state for `result`, whose relation is the doctored copy of `original`. Opens nothing.
+    ///
+    /// # Safety
+    /// An initialised INSERT whose query context is current.
+    pub unsafe fn new(
+        state: *mut pg_sys::ModifyTableState,
+        result: *mut pg_sys::ResultRelInfo,
+        original: pg_sys::Relation,
+        table: Rc<ShardedTable>,
+    ) -> Result<ShardedState, Failure> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let estate = (*state).ps.state;
+            let triggers = (*result).ri_TrigDesc;
+            let fires =
+                |which: fn(&pg_sys::TriggerDesc) -> bool| triggers.as_ref().is_some_and(which);
+            let seen = fires(|triggers| triggers.trig_insert_after_row)
+                || !(*state).mt_transition_capture.is_null();
+            let returning = (*result).ri_returningList;
+            let checks = (*result).ri_WithCheckOptions;
+            let rti = (*result).ri_RangeTableIndex;
+            let returned = deparse::returning_attrs(rti, seen, checks, returning);
+            let has_check = |policy: bool| {
+                node::list::<pg_sys::WithCheckOption>(checks)
+                    .any(|check| policy == ((*check).kind == WCOKind::WCO_RLS_INSERT_CHECK))
+            };
+            let tells_table = node::has_member(
+                returned,
+                pg_sys::TableOidAttributeNumber - pg_sys::FirstLowInvalidHeapAttributeNumber,
+            );
+            if tells_table && !triggers.is_null() {
+                let name = catalog::relation_name(table.parent).unwrap_or_default();
+                return Err(Failure::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!(
+                        "tableoid of rows inserted into \"{name}\" cannot be returned: it has triggers"
+                    ),
+                ));
+            }
+            let single = !(*result).ri_projectReturning.is_null()
+                || seen
+                || has_check(false)
+                || fires(|triggers| triggers.trig_insert_before_row)
+                || table.members.iter().any(|member| member.insert_triggers);
+            let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>();
+            let conflict = match (*plan).onConflictAction {
+                OnConflictAction::ONCONFLICT_NOTHING => OnConflict::DoNothing,
+                _ => OnConflict::Error,
+            };
+            let user = compat::result_user(result, estate);
+            Ok(ShardedState {
+                placer: Placer::new(Rc::clone(&table), (*estate).es_query_cxt),
+                placements: table.members.iter().map(|_| None).collect(),
+                not_null: not_null_columns(original),
+                checks_policies: has_check(true),
+                single,
+                tells_table,
+                begun: false,
+                parent: Parent { estate, result, user, returned, conflict },
+                table,
+            })
+        }
+    }
+
+    /// Rows that the executor is to collect before it hands them over.
+    pub fn batch_size(&self) -> i32 {
+        if self.single {
+            return 1;
+        }
+        // SAFETY: the parent is open.
+        let row = unsafe {
+            let descriptor = (*(*self.parent.result).ri_RelationDesc).rd_att;
+            // Each row has a slot of its own, with its own row type, twice.
+            let slots = 2 * (200 + (*descriptor).natts as usize * 128);
+            let columns = (0..(*descriptor).natts as usize).map(|index| {
+                let column = compat::attribute(descriptor, index);
+                pg_sys::get_typavgwidth((*column).atttypid, (*column).atttypmod).max(1) as usize
+            });
+            slots + 3 * columns.sum::<usize>()
+        };
+        let each = self.table.table.batch_size.max(1) as usize;
+        let all = each.saturating_mul(self.table.members.len());
+        all.min((BATCH_MEMORY / row).max(each)).min(i32::MAX as usize) as i32
+    }
+
+    /// Inserts one row; `None` when it is left out. `slot` then holds the row as stored.
+    ///
+    /// # Safety
+    /// ExecForeignInsert's arguments.
+    pub unsafe fn insert_one(
+        &mut self,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> Result<bool, Failure> {
+        // SAFETY: as the caller vouches; the doctored relation is ours to change.
+        unsafe {
+            let relation = (*self.parent.result).ri_RelationDesc;
+            (*relation).rd_id = self.table.parent;
+            let index = self.route(slot)?;
+            self.open(&[index])?;
+            let Some(placement) = self.placements[index].as_mut() else { return Ok(false) };
+            let Some(row) = placement.prepare(slot)? else { return Ok(false) };
+            let stored = placement.state.insert(&[row])?;
+            if stored == 0 {
+                return Ok(false);
+            }
+            placement.rows += stored;
+            placement.stored(row, slot);
+            if self.tells_table {
+                // The executor gives this OID to the slot next.
+                (*relation).rd_id = self.table.members[index].relid;
+            }
+            Ok(true)
+        }
+    }
+
+    /// Inserts a batch and gives the number of rows stored.
+    ///
+    /// # Safety
+    /// ExecForeignBatchInsert's arguments.
+    pub unsafe fn insert_batch(
+        &mut self,
+        slots: &[*mut pg_sys::TupleTableSlot],
+    ) -> Result<u64, Failure> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let mut groups: Vec<Vec<*mut pg_sys::TupleTableSlot>> =
+                vec![Vec::new(); self.placements.len()];
+            for &slot in slots {
+                groups[self.route(slot)?].push(slot);
+            }
+            let used: Vec<usize> = (0..groups.len()).filter(|&i| !groups[i].is_empty()).collect();
+            self.open(&used)?;
+            let mut sent = Vec::new();
+            for index in used {
+                let Some(placement) = self.placements[index].as_mut() else { continue };
+                let mut rest = &groups[index][..];
+                while !rest.is_empty() {
+                    let (piece, behind) = rest.split_at(piece(rest.len(), placement));
+                    let mut params = Params::default();
+                    for &slot in piece {
+                        // No triggers here: nothing is left out.
+                        if let Some(row) = placement.prepare(slot)? {
+                            placement.state.encode_row(row, &mut params)?;
+                        }
+                    }
+                    sent.push((index, placement.state.send(piece.len(), &params)?));
+                    rest = behind;
+                }
+            }
+            self.collect(sent)
+        }
+    }
+
+    /// Waits for all statements, in the order in which they end.
+    unsafe fn collect(&mut self, mut sent: Vec<(usize, Sent)>) -> Result<u64, Failure> {
+        let mut total = 0;
+        while !sent.is_empty() {
+            let participant = |index: usize| {
+                self.placements[index].as_ref().map(|placement| placement.state.participant())
+            };
+            if sent.len() > 1 {
+                let waited: Vec<_> = sent
+                    .iter()
+                    .filter_map(|(index, sent)| Some((&**participant(*index)?, &sent.ticket)))
+                    .collect();
+                txn::wait_any(&waited, None)?;
+            }
+            let alone = sent.len() == 1;
+            let (ready, rest): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut sent).into_iter().partition(|(index, sent)| {
+                    alone || participant(*index).is_none_or(|p| p.is_ready(&sent.ticket))
+                });
+            sent = rest;
+            for (index, sent) in ready {
+                let Some(placement) = self.placements[index].as_mut() else { continue };
+                // SAFETY: no row comes back.
+                let stored = unsafe { placement.state.receive(sent, None)? };
+                placement.rows += stored;
+                total += stored;
+            }
+        }
+        Ok(total)
+    }
+
+    /// The placement of a row that satisfies what the parent demands.
+    unsafe fn route(&mut self, slot: *mut pg_sys::TupleTableSlot) -> Result<usize, Failure> {
+        // SAFETY: the slot holds a row of the parent.
+        unsafe {
+            let Parent { estate, result, .. } = self.parent;
+            if self.checks_policies {
+                pg_sys::ExecWithCheckOptions(WCOKind::WCO_RLS_INSERT_CHECK, result, slot, estate);
+            }
+            if !self.not_null.is_empty() && has_null(slot, &self.not_null) {
+                // Raises the error; NOT NULL is looked at before other constraints.
+                pg_sys::ExecConstraints(result, slot, estate);
+            }
+            if (*(*(*result).ri_RelationDesc).rd_rel).relispartition {
+                pg_sys::ExecPartitionCheck(result, slot, estate, true);
+            }
+            self.placer.place(slot)
+        }
+    }
+
+    /// Opens placements and starts the statement's scans before anything is written.
+    unsafe fn open(&mut self, indexes: &[usize]) -> Result<(), Failure> {
+        let members = &self.table.members;
+        let new: Vec<usize> =
+            indexes.iter().copied().filter(|&index| self.placements[index].is_none()).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let servers: Vec<pg_sys::Oid> = new.iter().map(|&index| members[index].server).collect();
+        if servers.len() > 1 {
+            txn::enlist_all(&servers, self.parent.user)?;
+        }
+        // SAFETY: the statement is being executed; its query context lives as long as the state.
+        unsafe {
+            if !std::mem::replace(&mut self.begun, true) {
+                early::start_all(self.parent.estate)?;
+            }
+            let _guard = ContextGuard::switch_to((*self.parent.estate).es_query_cxt);
+            for index in new {
+                let mut placement = Placement::open(&members[index], &self.parent)?;
+                placement.state.begun = true;
+                self.placements[index] = Some(Box::new(placement));
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the placements.
+    ///
+    /// # Safety
+    /// Called once, at the end of a statement that did not fail.
+    pub unsafe fn end(&mut self) {
+        for placement in self.placements.iter_mut().flatten() {
+            // SAFETY: as the caller vouches.
+            unsafe { placement.close() };
+        }
+        self.placements.clear();
+    }
+
+    /// The sharded table.
+    pub fn table(&self) -> &ShardedTable {
+        &self.table
+    }
+
+    /// The SQL for one row of the first placement, for EXPLAIN.
+    ///
+    /// # Safety
+    /// The statement has been started.
+    pub unsafe fn example(&self) -> Result<Option<String>, Failure> {
+        let Some(member) = self.table.members.first() else { return Ok(None) };
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let plan = Placement::plan(member, &self.parent)?;
+            let table = load::foreign_table(member.relid)?;
+            Ok(Some(plan.sql(&table, 1)))
+        }
+    }
+
+    /// Servers written to, with the rows stored on each.
+    pub fn written(&self) -> impl Iterator<Item = (pg_sys::Oid, u64)> {
+        let members = self.table.members.iter();
+        members
+            .zip(&self.placements)
+            .filter_map(|(member, placement)| Some((member.server, placement.as_ref()?.rows)))
+    }
+}
+
+/// How many of `rows` rows go into the next statement.
+fn piece(rows: usize, placement: &Placement) -> usize {
+    let most = placement.state.most_rows();
+    if rows >= most { most } else { 1 << rows.ilog2() }
+}

@@ -1,0 +1,156 @@
+//! A sharded parent as a result relation.
+//!
+//! The parent keeps its place in the plan. When the executor has been started, the statement's ModifyTable nodes are
+//! looked at, and where the result relation is a sharded parent the executor is made to see a foreign table: its
+//! `ResultRelInfo` gets our FdwRoutine, and a doctored copy of the relation whose kind is "foreign table". From there
+//! triggers, generated columns, batches, RETURNING, WITH CHECK OPTION, command tags and EXPLAIN are PostgreSQL's own,
+//! and permissions are the parent's.
+//!
+//! Nothing of this is in the plan: it holds for one execution. The executor closes relations through its own list,
+//! where the original stays.
+
+use super::modify;
+use super::sharded_insert::ShardedState;
+use crate::error::{Failure, SqlState};
+use crate::pg::memory::{self, ContextGuard};
+use crate::pg::{hooks, node};
+use crate::shard::{self, ShardedTable};
+use pgrx::pg_sys;
+use pgrx::pg_sys::{CmdType, NodeTag};
+
+/// Installs the executor's hook; once, from `_PG_init`.
+pub fn init() {
+    hooks::install_executor(started);
+}
+
+/// Looks at a statement whose execution has been prepared, be it for EXPLAIN only.
+unsafe fn started(query: *mut pg_sys::QueryDesc) -> Result<(), Failure> {
+    // SAFETY: standard_ExecutorStart has filled estate and planstate.
+    unsafe {
+        let estate = (*query).estate;
+        if estate.is_null() {
+            return Ok(());
+        }
+        let top = (*query).planstate;
+        if !top.is_null() && node::is_a(top, NodeTag::T_ModifyTableState) {
+            adapt(top.cast())?;
+        }
+        for state in node::list::<pg_sys::ModifyTableState>((*estate).es_auxmodifytables) {
+            adapt(state)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the result relation of an INSERT a foreign one, when it is a sharded parent.
+unsafe fn adapt(state: *mut pg_sys::ModifyTableState) -> Result<(), Failure> {
+    // SAFETY: the node is initialised.
+    unsafe {
+        let result = (*state).resultRelInfo;
+        if (*state).operation != CmdType::CMD_INSERT || !(*result).ri_FdwRoutine.is_null() {
+            return Ok(());
+        }
+        let relation = (*result).ri_RelationDesc;
+        let class = (*relation).rd_rel;
+        let partitioned = (*class).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
+        if !(*class).relhassubclass
+            || !(partitioned || (*class).relkind as u8 == pg_sys::RELKIND_RELATION)
+        {
+            return Ok(());
+        }
+        let Some(table) = shard::sharded_for_writing((*relation).rd_id)? else { return Ok(()) };
+        if partitioned {
+            // Row triggers of a partitioned table are those of its partitions: PostgreSQL's own routing fires them.
+            if has_row_triggers(result)
+                || table.members.iter().any(|member| member.insert_triggers)
+                || !(*state).mt_transition_capture.is_null()
+            {
+                return Ok(());
+            }
+            (*state).mt_partition_tuple_routing = std::ptr::null_mut();
+        }
+        check_supported(state, result, &table)?;
+        let context = (*(*state).ps.state).es_query_cxt;
+        let _guard = ContextGuard::switch_to(context);
+        (*result).ri_RelationDesc = doctored(relation);
+        (*result).ri_FdwRoutine = pg_sys::GetFdwRoutineByServerId(table.members[0].server);
+        let sharded = ShardedState::new(state, result, relation, table)?;
+        (*result).ri_BatchSize = sharded.batch_size();
+        let state = modify::State::Sharded(Box::new(sharded));
+        (*result).ri_FdwState = memory::give(context, state).cast();
+        Ok(())
+    }
+}
+
+/// A copy of an open relation that says it is a foreign table without indexes; in the current memory context.
+unsafe fn doctored(relation: pg_sys::Relation) -> pg_sys::Relation {
+    // SAFETY: plain copies of the two structs; what they point to lives as long as the original is open.
+    unsafe {
+        let copy = pg_sys::palloc(size_of::<pg_sys::RelationData>()).cast::<pg_sys::RelationData>();
+        copy.copy_from_nonoverlapping(relation, 1);
+        let class = pg_sys::palloc(size_of::<pg_sys::FormData_pg_class>())
+            .cast::<pg_sys::FormData_pg_class>();
+        class.copy_from_nonoverlapping((*relation).rd_rel, 1);
+        (*class).relkind = pg_sys::RELKIND_FOREIGN_TABLE as _;
+        (*class).relhasindex = false;
+        (*copy).rd_rel = class;
+        (*copy).rd_tableam = std::ptr::null();
+        (*copy).rd_smgr = std::ptr::null_mut();
+        copy
+    }
+}
+
+unsafe fn has_row_triggers(result: *mut pg_sys::ResultRelInfo) -> bool {
+    // SAFETY: an initialised result relation.
+    unsafe {
+        let triggers = (*result).ri_TrigDesc;
+        !triggers.is_null()
+            && ((*triggers).trig_insert_before_row || (*triggers).trig_insert_after_row)
+    }
+}
+
+/// Refuses what could not be kept, before anything is done.
+unsafe fn check_supported(
+    state: *mut pg_sys::ModifyTableState,
+    result: *mut pg_sys::ResultRelInfo,
+    table: &ShardedTable,
+) -> Result<(), Failure> {
+    let refuse = |what: String| Err(Failure::new(SqlState::FEATURE_NOT_SUPPORTED, what));
+    // SAFETY: an initialised node; a TrigDesc has `numtriggers` triggers.
+    unsafe {
+        let name = crate::pg::catalog::relation_name(table.parent).unwrap_or_default();
+        let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>();
+        let conflict = (*plan).onConflictAction;
+        if conflict == pg_sys::OnConflictAction::ONCONFLICT_UPDATE
+            || (conflict == pg_sys::OnConflictAction::ONCONFLICT_NOTHING
+                && !(*plan).arbiterIndexes.is_null())
+        {
+            return refuse(format!(
+                "ON CONFLICT with a conflict target is not supported on sharded table \"{name}\""
+            ));
+        }
+        let triggers = (*result).ri_TrigDesc;
+        let count = if triggers.is_null() { 0 } else { (*triggers).numtriggers };
+        for index in 0..count as usize {
+            let trigger = (*triggers).triggers.add(index);
+            let kind = (*trigger).tgtype as u32;
+            if (*trigger).tgenabled as u8 == b'D'
+                || kind & pg_sys::TRIGGER_TYPE_INSERT == 0
+                || kind & pg_sys::TRIGGER_TYPE_ROW == 0
+            {
+                continue;
+            }
+            if pg_sys::RI_FKey_trigger_type((*trigger).tgfoid) != pg_sys::RI_TRIGGER_NONE as i32 {
+                return refuse(format!(
+                    "foreign keys of sharded table \"{name}\" cannot be checked: its rows are not stored here"
+                ));
+            }
+            if (*trigger).tgdeferrable && !(*trigger).tgisinternal {
+                return refuse(format!(
+                    "deferrable constraint triggers are not supported on sharded table \"{name}\""
+                ));
+            }
+        }
+        Ok(())
+    }
+}
