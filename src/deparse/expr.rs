@@ -20,6 +20,10 @@ impl Writer<'_> {
         let expr: *mut Node = expr.cast();
         // SAFETY: the caller vouches for the tree; each arm casts by the tag.
         unsafe {
+            if self.own_params.contains(&expr.cast()) {
+                self.param(expr);
+                return Ok(());
+            }
             if let Some(local) = self.local.iter().find(|local| local.node == expr) {
                 self.param(local.value);
                 return Ok(());

@@ -61,6 +61,8 @@ pub struct Select {
     pub limit: Limit,
     /// Row locks.
     pub locking: Vec<Locking>,
+    /// Parts of conditions that are sent as parameters which nothing else shares: [`Statement::own`].
+    pub own_params: Vec<*mut Expr>,
 }
 
 impl Select {
@@ -76,6 +78,7 @@ impl Select {
             order_by: Vec::new(),
             limit: Limit::default(),
             locking: Vec::new(),
+            own_params: Vec::new(),
         }
     }
 }
@@ -86,6 +89,7 @@ impl Select {
 /// All expressions in `query` are valid nodes of the scope's query.
 pub unsafe fn select(scope: &Scope, query: &Select, params: Params) -> Result<Statement, Failure> {
     let mut writer = Writer::new(scope, params);
+    writer.own_params.clone_from(&query.own_params);
     // SAFETY: as the caller vouches.
     let retrieved = unsafe { writer.select(query)? };
     Ok(writer.finish(retrieved))

@@ -26,6 +26,8 @@ pub struct Statement {
     /// What the result columns are: attribute numbers of the (one) table, or positions (from 1) in the list of
     /// output expressions. Empty when the remote sends a dummy column, or nothing.
     pub retrieved: Vec<i32>,
+    /// Which of the parameters stand for `Select::own_params`.
+    pub own: Vec<(*mut Expr, usize)>,
 }
 
 /// The output columns of a sub-query in FROM, by which its tables' Vars are to be named.
@@ -43,6 +45,10 @@ pub(super) struct Writer<'a> {
     pub scope: &'a Scope,
     pub out: Template,
     pub params: Vec<*mut Expr>,
+    /// See `Select::own_params`.
+    pub own_params: Vec<*mut Expr>,
+    /// Those written so far, and their places in `params`.
+    pub own: Vec<(*mut Expr, usize)>,
     pub mode: Params,
     /// Columns get their table's alias.
     pub qualified: bool,
@@ -60,6 +66,8 @@ impl<'a> Writer<'a> {
             scope,
             out: Template::default(),
             params: Vec::new(),
+            own_params: Vec::new(),
+            own: Vec::new(),
             mode,
             qualified: scope.is_qualified(),
             outputs: Vec::new(),
@@ -73,7 +81,7 @@ impl<'a> Writer<'a> {
     }
 
     pub fn finish(self, retrieved: Vec<i32>) -> Statement {
-        Statement { template: self.out, params: self.params, retrieved }
+        Statement { template: self.out, params: self.params, retrieved, own: self.own }
     }
 
     /// What `write` writes, apart from the rest.
@@ -142,16 +150,19 @@ impl<'a> Writer<'a> {
     }
 
     unsafe fn param_number(&mut self, expr: *mut Expr) -> usize {
-        let known = self.params.iter().position(|known| {
+        let is_own = self.own_params.contains(&expr);
+        let known = self.params.iter().enumerate().position(|(position, known)| {
             // SAFETY: equal() compares any two valid nodes.
-            unsafe { pg_sys::equal(known.cast_const().cast(), expr.cast_const().cast()) }
+            let same = || unsafe { pg_sys::equal(known.cast_const().cast(), expr.cast()) };
+            !is_own && self.own.iter().all(|(_, own)| *own != position) && same()
         });
-        match known {
-            Some(position) => position + 1,
-            None => {
-                self.params.push(expr);
-                self.params.len()
-            }
+        if let Some(position) = known {
+            return position + 1;
         }
+        if is_own {
+            self.own.push((expr, self.params.len()));
+        }
+        self.params.push(expr);
+        self.params.len()
     }
 }

@@ -7,6 +7,7 @@ use super::early;
 use super::own_rows;
 use super::params::ParamEncoder;
 use super::returned::Returned;
+use super::route::Route;
 use super::stream::Stream;
 use crate::error::Failure;
 use crate::pg::{compat, expr, memory};
@@ -124,15 +125,10 @@ impl DirectState {
 
     /// The placements that can hold a row to be changed.
     unsafe fn route(&self) -> Result<Vec<Placement>, Failure> {
+        // SAFETY: the parameters have just been evaluated.
+        let route = unsafe { Route::choose(&self.plan.scan, self.params.values())? };
         let mut placements = self.plan.scan.placements.clone();
-        if let Some(routing) = &self.plan.scan.routing {
-            // SAFETY: the parameters have just been evaluated.
-            if let Some(selected) = unsafe { routing.select(self.params.values())? } {
-                placements.retain(|placement| {
-                    placement.tables.iter().any(|table| selected.contains(table))
-                });
-            }
-        }
+        placements.retain(|placement| route.needs(placement));
         Ok(placements)
     }
 

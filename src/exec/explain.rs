@@ -45,6 +45,15 @@ pub unsafe fn scan(
             if let Some(placement) = plan.placements.first() {
                 out.text(c"Remote SQL", &plan.sql(placement)?);
             }
+            let spread: Vec<String> = plan
+                .routing
+                .iter()
+                .flat_map(|routing| routing.spread_params())
+                .map(|number| format!("${number}"))
+                .collect();
+            if !spread.is_empty() {
+                out.text(c"Split by Shard", &spread.join(", "));
+            }
             if !plan.not_shipped.is_empty() {
                 out.text(c"Not shipped", &plan.not_shipped.join("; "));
             }
@@ -68,7 +77,7 @@ fn shards(plan: &ScanPlan) -> Result<String, Failure> {
             .collect::<Result<Vec<String>, Failure>>()?;
         text.push_str(&format!(" ({})", names.join(", ")));
     }
-    if let Some(routing) = &plan.routing {
+    if let Some(routing) = plan.routing.iter().find(|routing| routing.chooses()) {
         // SAFETY: EXPLAIN runs inside a transaction that holds locks on the statement's relations.
         let table = unsafe { crate::shard::sharded(routing.parent)? };
         match table.and_then(|table| table.expression()) {

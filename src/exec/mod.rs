@@ -21,6 +21,7 @@ pub mod params;
 mod placement;
 mod plain_check;
 mod returned;
+mod route;
 pub mod rows;
 mod scan;
 mod sharded_insert;

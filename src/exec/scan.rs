@@ -5,6 +5,7 @@
 //! with it, so an ERROR needs no End callback.
 
 use super::params::ParamEncoder;
+use super::route::Route;
 use super::rows::{Fit, LocalColumn, RowDecoder};
 use super::states;
 use super::stream::{Next, Stream};
@@ -227,8 +228,14 @@ impl ScanState {
         }
         // SAFETY: the node's expression context is set up.
         unsafe { self.params.evaluate((*node).ss.ps.ps_ExprContext) };
-        // SAFETY: the values were evaluated just now.
-        unsafe { self.route()? };
+        for &parent in &self.plan.parents {
+            own_rows::refuse(parent)?;
+        }
+        // SAFETY: the values were evaluated just now; what is chosen lives as long as they do.
+        let route = unsafe { Route::choose(&self.plan, self.params.values())? };
+        for (lane, placement) in self.lanes.iter_mut().zip(&self.plan.placements) {
+            lane.active = route.needs(placement);
+        }
         let active: Vec<usize> =
             (0..self.lanes.len()).filter(|&index| self.lanes[index].active).collect();
         let servers: Vec<Oid> = active.iter().map(|&index| self.lanes[index].server).collect();
@@ -252,7 +259,10 @@ impl ScanState {
             }
             lane.params = Params::default();
             let count = self.plan.params as usize;
+            let placement = &self.plan.placements[index];
             for (i, &(value, null)) in self.params.values().iter().take(count).enumerate() {
+                let (value, null) =
+                    route.own_value(i, placement).map_or((value, null), |value| (value, false));
                 // SAFETY: the value is of the type the encoder was made for.
                 unsafe { lane.encoder.encode(i, value, null, &mut lane.params)? };
             }
@@ -266,25 +276,6 @@ impl ScanState {
         }
         self.current = 0;
         self.started = true;
-        Ok(())
-    }
-
-    /// Chooses the placements that this start of the scan needs.
-    ///
-    /// # Safety
-    /// The parameters have just been evaluated.
-    unsafe fn route(&mut self) -> Result<(), Failure> {
-        for &parent in &self.plan.parents {
-            own_rows::refuse(parent)?;
-        }
-        let Some(routing) = &self.plan.routing else { return Ok(()) };
-        // SAFETY: as the caller vouches.
-        let selected = unsafe { routing.select(self.params.values())? };
-        for (lane, placement) in self.lanes.iter_mut().zip(&self.plan.placements) {
-            lane.active = selected
-                .as_ref()
-                .is_none_or(|tables| placement.tables.iter().any(|table| tables.contains(table)));
-        }
         Ok(())
     }
 

@@ -45,3 +45,12 @@ pub unsafe fn by_value_elements(value: Datum) -> Option<Vec<u64>> {
     let (elements, _, by_value) = unsafe { elements(value) };
     by_value.then(|| elements.into_iter().flatten().map(|datum| datum.value() as u64).collect())
 }
+
+/// How many elements an array has.
+///
+/// # Safety
+/// As for [`elements`].
+pub unsafe fn length(value: Datum) -> usize {
+    // SAFETY: as the caller vouches.
+    unsafe { elements(value).0.len() }
+}

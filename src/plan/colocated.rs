@@ -31,8 +31,10 @@ pub(super) unsafe fn placements(
         return None;
     }
     // SAFETY: as the caller vouches.
-    if left.placements.len() != 1 && !unsafe { is_by_key(left, right, kind, restrictions, relids) }
-    {
+    let by_key = || unsafe {
+        is_by_key(left, right, kind, restrictions, relids) || is_at_one_key(left, right)
+    };
+    if left.placements.len() != 1 && !by_key() {
         return None;
     }
     let joined = |(a, b): (&Placement, &Placement)| Placement {
@@ -63,6 +65,47 @@ unsafe fn is_by_key(
             let Some((a, b)) = equated((*clause).clause.cast()) else { return false };
             keys_agree(left, a, right, b) || keys_agree(left, b, right, a)
         })
+    }
+}
+
+/// Whether both sides have rows of one and the same key only, that of a parameter. (PostgreSQL then drops the join's
+/// condition, which both sides' own conditions imply.)
+unsafe fn is_at_one_key(left: &RelInfo, right: &RelInfo) -> bool {
+    // SAFETY: conditions of the query being planned.
+    unsafe {
+        let (ours, theirs) = (fixed(left), fixed(right));
+        ours.iter().any(|&(a, value)| {
+            theirs.iter().any(|&(b, other)| {
+                a.vartype == b.vartype
+                    && pg_sys::equal(value.cast(), other.cast())
+                    && keys_agree(left, a, right, b)
+            })
+        })
+    }
+}
+
+/// The conditions `column = value` that all rows of a side satisfy, where values that are equal are the same and the
+/// value does not depend on the row.
+unsafe fn fixed(info: &RelInfo) -> Vec<(&pg_sys::Var, *mut pg_sys::Node)> {
+    // SAFETY: conditions of the query being planned.
+    unsafe {
+        let read = |&clause: &*mut pg_sys::RestrictInfo| {
+            let operator = node::cast::<pg_sys::OpExpr, _>((*clause).clause)?;
+            let args = node::list_vec::<pg_sys::Node>(operator.args);
+            let [a, b] = args[..] else { return None };
+            let (column, value) = match node::cast::<pg_sys::Var, _>(a) {
+                Some(column) => (column, b),
+                None => (node::cast::<pg_sys::Var, _>(b)?, a),
+            };
+            let entry = pg_sys::lookup_type_cache(column.vartype, pg_sys::TYPECACHE_EQ_OPR as i32);
+            (operator.opno == (*entry).eq_opr
+                && shard::equal_is_same(column.vartype, operator.inputcollid)
+                && pg_sys::pull_varnos(std::ptr::null_mut(), value).is_null()
+                && !pg_sys::contain_volatile_functions(value)
+                && !pg_sys::contain_subplans(value))
+            .then_some((column, value))
+        };
+        info.deciding.iter().filter_map(read).collect()
     }
 }
 

@@ -111,7 +111,9 @@ pub unsafe fn plan(
         let mut exprs = statement.params;
         plan.scan.params = exprs.len() as u32;
         if let Some(table) = sharded.filter(|_| info.placements.len() > 1) {
-            plan.scan.routing = Routing::plan(table, rti, &conditions, &mut exprs);
+            let own = info.from.tables();
+            let routing = Routing::plan(table, rti, &own, &conditions, &[], &mut exprs);
+            plan.scan.routing = routing.into_iter().collect();
         }
         (*scan).operation = operation;
         if (*scan).scan.scanrelid == 0 {

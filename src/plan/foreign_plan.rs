@@ -2,11 +2,12 @@
 
 use super::private::ScanPlan;
 use super::relinfo::RelInfo;
-use super::routing::Routing;
+use super::routing::{self, Routing};
 use super::upper::{self, Finish};
 use super::{epq, paths};
 use crate::deparse::{
-    self, GroupBy, Limit, LockStrength, LockWait, Locking, Params, Select, SortKey, Target,
+    self, GroupBy, Limit, LockStrength, LockWait, Locking, Params, Select, SortKey, Statement,
+    Target,
 };
 use crate::error::Failure;
 use crate::pg::node;
@@ -90,20 +91,14 @@ unsafe fn sharded_plan(
         query.conditions = remote.clone();
         query.order_by = order_by;
         query.limit = limit;
-        let statement = info.statement(&query, Params::Numbered)?;
-        let mut exprs = statement.params;
-        let params = exprs.len() as u32;
-        let mut routing = None;
-        if let Some(table) = info.sharded.as_ref().filter(|_| info.placements.len() > 1) {
-            let clauses: Exprs = remote.iter().chain(&local).copied().collect();
-            routing = Routing::plan(table, rti, &clauses, &mut exprs);
-        }
+        let clauses: Exprs = remote.iter().chain(&local).copied().collect();
+        let (statement, exprs, routing) = routed(info, &mut query, &[rti], &clauses)?;
         let plan = ScanPlan {
             template: statement.template,
             retrieved: statement.retrieved,
             description: Some(info.named(root, rel)),
             routing,
-            params,
+            params: statement.params.len() as u32,
             ..info.scan_plan(&[rti])
         };
         Ok(pg_sys::make_foreignscan(
@@ -116,6 +111,31 @@ unsafe fn sharded_plan(
             ptr::null_mut(),
             ptr::null_mut(),
         ))
+    }
+}
+
+/// The statement for `query`, the expressions for `fdw_exprs`, and how placements are chosen at execution. Of several
+/// placements each is sent only its own members of an array.
+unsafe fn routed(
+    info: &RelInfo,
+    query: &mut Select,
+    tables: &[u32],
+    deciding: &[*mut pg_sys::Expr],
+) -> Result<(Statement, Exprs, Vec<Routing>), Failure> {
+    // SAFETY: as in `foreign_plan`.
+    unsafe {
+        let sharded = || info.distribution.iter().filter(|_| info.placements.len() > 1);
+        for (table, rti) in sharded() {
+            let arrays = routing::arrays_to_spread(table, *rti, tables, deciding);
+            query.own_params.extend(arrays);
+        }
+        let statement = info.statement(query, Params::Numbered)?;
+        let (mut exprs, mut routing) = (statement.params.clone(), Vec::new());
+        for (table, rti) in sharded() {
+            let own = &statement.own;
+            routing.extend(Routing::plan(table, *rti, tables, deciding, own, &mut exprs));
+        }
+        Ok((statement, exprs, routing))
     }
 }
 
@@ -217,7 +237,8 @@ unsafe fn upper_plan(
         query.order_by = order_by;
         query.limit = limit;
         query.locking = row_locks(root, &tables);
-        let statement = info.statement(&query, Params::Numbered)?;
+        let deciding: Exprs = info.deciding.iter().map(|&clause| (*clause).clause).collect();
+        let (statement, exprs, routing) = routed(info, &mut query, &tables, &deciding)?;
         if !outer.is_null() {
             outer = epq::fit_outer_plan(outer, scan_tlist, local, (*outer).parallel_safe)?;
         }
@@ -226,6 +247,7 @@ unsafe fn upper_plan(
             retrieved: statement.retrieved,
             locking: !query.locking.is_empty(),
             description: Some(info.description.clone()),
+            routing,
             params: statement.params.len() as u32,
             ..info.scan_plan(&tables)
         };
@@ -233,7 +255,7 @@ unsafe fn upper_plan(
             targets,
             local,
             0,
-            node::make_list(statement.params),
+            node::make_list(exprs),
             plan.to_list(),
             scan_tlist,
             ptr::null_mut(),

@@ -168,6 +168,18 @@ unsafe fn combine(
             inner: Box::new(right_side.from),
             on: on.iter().map(|&clause| (*clause).clause).collect(),
         };
+        let mut deciding = match kind {
+            JoinKind::Inner | JoinKind::Semi => on.clone(),
+            _ => Vec::new(),
+        };
+        for (side, kinds) in [
+            (&*left, [JoinKind::Inner, JoinKind::Semi, JoinKind::Left, JoinKind::Anti].as_slice()),
+            (&*right, &[JoinKind::Inner, JoinKind::Semi, JoinKind::Right]),
+        ] {
+            if kinds.contains(&kind) {
+                deciding.extend(side.deciding.iter().filter(|&clause| !on.contains(clause)));
+            }
+        }
         let word = match kind {
             JoinKind::Inner => "INNER",
             JoinKind::Left => "LEFT",
@@ -192,6 +204,7 @@ unsafe fn combine(
             distribution: left.distribution.iter().chain(&right.distribution).cloned().collect(),
             sharded: None,
             remote_conds,
+            deciding,
             local_conds,
             not_shipped,
             join_conds: on,

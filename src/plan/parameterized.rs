@@ -211,6 +211,7 @@ unsafe fn is_pinned(
     // SAFETY: valid conditions of the query; what is made here goes with the planner's memory.
     unsafe {
         let clauses: Vec<_> = conditions.iter().map(|&clause| (*clause).clause).collect();
-        Routing::plan(table, (*rel).relid, &clauses, &mut Vec::new()).is_some()
+        let rti = (*rel).relid;
+        Routing::plan(table, rti, &[rti], &clauses, &[], &mut Vec::new()).is_some()
     }
 }

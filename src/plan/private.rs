@@ -43,8 +43,8 @@ pub struct ScanPlan {
     pub parents: Vec<Oid>,
     /// How many placements there would be without pruning; 0 for plain foreign tables.
     pub of_placements: u32,
-    /// How placements are chosen at execution.
-    pub routing: Option<Routing>,
+    /// How placements are chosen at execution: all must agree on one.
+    pub routing: Vec<Routing>,
     /// How many of `fdw_exprs` are parameters of the statement; further ones are routing's.
     pub params: u32,
 }
@@ -74,7 +74,7 @@ impl ScanPlan {
             out.strings(self.not_shipped.iter());
             out.oids(self.parents.iter().copied());
             out.integer(self.of_placements as i32);
-            Routing::write(self.routing.as_ref(), &mut out);
+            Routing::write(&self.routing, &mut out);
             out.integer(self.params as i32);
             out.finish()
         }

@@ -38,6 +38,9 @@ pub struct RelInfo {
     pub local_conds: Vec<*mut pg_sys::RestrictInfo>,
     /// Why the latter are not sent.
     pub not_shipped: Vec<String>,
+    /// Conditions that the rows of its tables satisfy wherever a row of the result comes from: by them placements can be
+    /// left out. (Not those in ON of an outer join.)
+    pub deciding: Vec<*mut pg_sys::RestrictInfo>,
     /// Conditions in ON of a join, for its cost.
     pub join_conds: Vec<*mut pg_sys::RestrictInfo>,
     /// For EXPLAIN's `Relations:`; empty for a base relation that is its own scan.
@@ -201,6 +204,7 @@ impl RelInfo {
             distribution: self.distribution.clone(),
             sharded: None,
             remote_conds: self.remote_conds.clone(),
+            deciding: self.deciding.clone(),
             local_conds: Vec::new(),
             not_shipped: Vec::new(),
             join_conds: Vec::new(),

@@ -51,6 +51,7 @@ pub unsafe fn rel_size(
             distribution: sharded.iter().map(|table| (Rc::clone(table), rti)).collect(),
             sharded,
             remote_conds: Vec::new(),
+            deciding: node::list_vec((*rel).baserestrictinfo),
             local_conds: Vec::new(),
             not_shipped: Vec::new(),
             attrs_used: std::ptr::null_mut(),

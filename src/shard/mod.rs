@@ -18,6 +18,7 @@ mod place;
 mod refute;
 mod routes;
 mod rule;
+mod spread;
 mod table;
 mod truth;
 
@@ -27,4 +28,5 @@ pub use equality::equal_is_same;
 pub use place::Placer;
 pub use refute::{Verdict, refute};
 pub use rule::{Origin, Rule};
+pub use spread::{Spread, can_spread};
 pub use table::{Member, ShardedTable, sharded, sharded_for_writing};

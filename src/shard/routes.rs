@@ -5,7 +5,7 @@
 //! map does not name is left out. Placements that say nothing of the kind are always named.
 
 use super::expression::trust_of;
-use super::pin::{MAX_CANDIDATES, Pins};
+use super::pin::{MAX_CANDIDATES, Pins, Value};
 use super::rule::{Condition, Rule};
 use super::table::Member;
 use super::truth::Formula;
@@ -160,34 +160,86 @@ impl Routes {
             return Ok(Some(Vec::new()));
         }
         let mut columns = Vec::with_capacity(self.columns.len());
-        let mut combinations = 1usize;
         for &attno in &self.columns {
             let Some(candidates) = pins.get(attno) else { return Ok(None) };
-            combinations = combinations.saturating_mul(candidates.values().len());
             columns.push((attno, candidates.values()));
         }
-        if combinations > MAX_CANDIDATES {
+        let mut found = Some(Vec::new());
+        // SAFETY: as the caller vouches.
+        let known = unsafe {
+            self.evaluate(&columns, |places| {
+                match (&mut found, places) {
+                    (Some(found), Some(places)) => found.extend_from_slice(places),
+                    // The row may be anywhere.
+                    _ => found = None,
+                }
+                found.is_some()
+            })?
+        };
+        if let Some(found) = &mut found {
+            found.sort_unstable();
+            found.dedup();
+        }
+        Ok(found.filter(|_| known))
+    }
+
+    /// For each of `values` the placements that can hold a row with it in column `attno`; `None` for one that may be
+    /// anywhere. `None` at all when that column alone does not decide, or when nothing is known.
+    ///
+    /// # Safety
+    /// The values are of the column's type and alive; a transaction is open.
+    pub unsafe fn spread(
+        &self,
+        attno: i16,
+        values: &[Value],
+    ) -> Result<Option<Vec<Option<Vec<usize>>>>, Failure> {
+        if self.columns != [attno] {
             return Ok(None);
         }
-        // SAFETY: as the caller vouches; the scratch context is deleted below, or with its parent after an ERROR.
+        let mut spread = Vec::with_capacity(values.len());
+        // SAFETY: as the caller vouches.
+        let known = unsafe {
+            self.evaluate(&[(attno, values)], |places| {
+                spread.push(places.map(<[usize]>::to_vec));
+                true
+            })?
+        };
+        Ok(known.then_some(spread))
+    }
+
+    /// Evaluates the expression at each combination of values, the first column's changing fastest, and gives `take`
+    /// the placements, or `None` when the CHECKs are NULL there, which they let pass; it says whether to go on. False
+    /// when nothing is known: too many combinations, or the evaluation failed.
+    unsafe fn evaluate(
+        &self,
+        columns: &[(i16, &[Value])],
+        mut take: impl FnMut(Option<&[usize]>) -> bool,
+    ) -> Result<bool, Failure> {
+        let sizes = columns.iter().map(|(_, values)| values.len());
+        let combinations = sizes.fold(1, usize::saturating_mul);
+        if combinations > MAX_CANDIDATES {
+            return Ok(false);
+        }
+        // SAFETY: as the callers vouch; the scratch context is deleted below, or with its parent after an ERROR.
         unsafe {
             let scratch = memory::create_child(pg_sys::CurrentMemoryContext, c"shard_fdw routing");
-            let found = attempt(self.trust, || {
+            let outcome = attempt(self.trust, || {
                 let _guard = ContextGuard::switch_to(scratch);
-                Ok(self.evaluate(&columns, combinations))
+                self.evaluate_all(columns, combinations, &mut take);
+                Ok(())
             });
             pg_sys::MemoryContextDelete(scratch);
             // An error of evaluation says nothing.
-            Ok(found?.flatten())
+            Ok(outcome?.is_some())
         }
     }
 
-    /// Evaluates the expression at each combination of values.
-    unsafe fn evaluate(
+    unsafe fn evaluate_all(
         &self,
-        columns: &[(i16, &[super::pin::Value])],
+        columns: &[(i16, &[Value])],
         combinations: usize,
-    ) -> Option<Vec<usize>> {
+        take: &mut dyn FnMut(Option<&[usize]>) -> bool,
+    ) {
         // SAFETY: a virtual slot's arrays have one entry per column; everything is allocated in the scratch context.
         unsafe {
             let slot =
@@ -196,7 +248,6 @@ impl Routes {
             let context = pg_sys::CreateStandaloneExprContext();
             (*context).ecxt_scantuple = slot;
             let state = pg_sys::ExecInitExpr(self.expression.cast(), std::ptr::null_mut());
-            let mut found = Some(Vec::new());
             for combination in 0..combinations {
                 let mut rest = combination;
                 for &(attno, values) in columns {
@@ -208,24 +259,13 @@ impl Routes {
                 }
                 let mut null = false;
                 let value = pg_sys::ExecEvalExprSwitchContext(state, context, &raw mut null);
-                if null {
-                    // A CHECK that is NULL passes: the row may be anywhere.
-                    found = None;
+                let places = self.places.get(&(value.value() as u64));
+                if !take((!null).then(|| places.map_or(&[][..], |places| places))) {
                     break;
-                }
-                if let (Some(found), Some(places)) =
-                    (&mut found, self.places.get(&(value.value() as u64)))
-                {
-                    found.extend_from_slice(places);
                 }
             }
             pg_sys::FreeExprContext(context, true);
             pg_sys::ExecDropSingleTupleTableSlot(slot);
-            if let Some(found) = &mut found {
-                found.sort_unstable();
-                found.dedup();
-            }
-            found
         }
     }
 }

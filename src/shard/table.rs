@@ -10,7 +10,7 @@ use super::cache::rule_of;
 use super::layout::{
     changes_row_by_row, columns_by_name, has_insert_triggers, same_columns, same_generated,
 };
-use super::pin::Pins;
+use super::pin::{Pins, Value};
 use super::place::Decisive;
 use super::refute::{Verdict, refute};
 use super::routes::Routes;
@@ -164,6 +164,30 @@ impl ShardedTable {
                 }
             }
             Ok(selected)
+        }
+    }
+
+    /// Whether column `attno` alone decides on which placements a row can be.
+    pub fn is_spread_by(&self, attno: i16) -> bool {
+        self.routes.as_ref().is_some_and(|routes| routes.columns() == [attno])
+    }
+
+    /// See [`Routes::spread`].
+    ///
+    /// # Safety
+    /// As there.
+    pub unsafe fn spread(
+        &self,
+        attno: i16,
+        values: &[Value],
+        honoured: fn(Origin) -> bool,
+    ) -> Result<Option<Vec<Option<Vec<usize>>>>, Failure> {
+        match &self.routes {
+            Some(routes) if honoured(Origin::Check) && honoured(Origin::Partition) => {
+                // SAFETY: as the caller vouches.
+                unsafe { routes.spread(attno, values) }
+            }
+            _ => Ok(None),
         }
     }
 
