@@ -18,6 +18,9 @@ pub unsafe fn scan(
 ) -> Result<(), Failure> {
     // SAFETY: as the caller vouches.
     unsafe {
+        if foreign_scan::names_only(node) {
+            return Ok(());
+        }
         let out = Explainer::new(out);
         let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
         let plan = ScanPlan::from_list((*scan).fdw_private)?;

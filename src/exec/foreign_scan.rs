@@ -13,6 +13,9 @@ use pgrx::pg_sys;
 pub unsafe fn begin(node: *mut pg_sys::ForeignScanState, flags: i32) -> Result<(), Failure> {
     // SAFETY: es_query_cxt lives as long as the node.
     unsafe {
+        if names_only(node) {
+            return Ok(());
+        }
         let state = ScanState::begin(node, flags)?;
         let context = (*(*node).ss.ps.state).es_query_cxt;
         let modifies = compat::statement_modifies((*node).ss.ps.state);
@@ -33,6 +36,31 @@ pub unsafe fn state<'a>(node: *mut pg_sys::ForeignScanState) -> Option<&'a mut S
     unsafe { (*node).fdw_state.cast::<ScanState>().as_mut() }
 }
 
+/// Whether the node has no remote query, and only names the columns of the node below it.
+///
+/// # Safety
+/// `node` is a ForeignScanState of ours.
+pub unsafe fn names_only(node: *mut pg_sys::ForeignScanState) -> bool {
+    // SAFETY: as the caller vouches; every remote query has private data.
+    unsafe { (*(*node).ss.ps.plan.cast::<pg_sys::ForeignScan>()).fdw_private.is_null() }
+}
+
+/// The next row of the node below.
+unsafe fn pass(node: *mut pg_sys::ForeignScanState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: the node below was initialised with this one; its columns are those of the scan slot.
+    unsafe {
+        let slot = (*node).ss.ss_ScanTupleSlot;
+        // We are called in memory that lasts for a row. Nodes run in the query's: sorting starts there.
+        let _context = memory::ContextGuard::switch_to((*(*node).ss.ps.state).es_query_cxt);
+        let below = pg_sys::ExecProcNode((*node).ss.ps.lefttree);
+        if below.is_null() || (*below).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0 {
+            return pg_sys::ExecClearTuple(slot);
+        }
+        pg_sys::ExecCopySlot(slot, below);
+        slot
+    }
+}
+
 /// IterateForeignScan.
 ///
 /// # Safety
@@ -44,6 +72,7 @@ pub unsafe fn iterate(
     unsafe {
         match state(node) {
             Some(state) => state.iterate(node),
+            None if names_only(node) => Ok(pass(node)),
             None => Ok(pg_sys::ExecClearTuple((*node).ss.ss_ScanTupleSlot)),
         }
     }

@@ -9,6 +9,7 @@ const TRANSFN: i32 = 4;
 const FINALFN: i32 = 5;
 const COMBINEFN: i32 = 6;
 const SERIALFN: i32 = 7;
+const SORTOP: i32 = 16;
 const TRANSTYPE: i32 = 17;
 const INITVAL: i32 = 21;
 
@@ -27,6 +28,9 @@ pub struct Definition {
     pub finalizes: bool,
     /// It has a combine function.
     pub combines: bool,
+    /// It gives out the first of its values in some order, such as min and bool_and: how often each is there does not
+    /// matter.
+    pub picks: bool,
 }
 
 /// The definition of a built-in aggregate; `None` for others, of which nothing is assumed.
@@ -62,6 +66,7 @@ pub fn definition(function: Oid) -> Option<Definition> {
             initial,
             finalizes: oid(FINALFN) != pg_sys::InvalidOid,
             combines: oid(COMBINEFN) != pg_sys::InvalidOid,
+            picks: oid(SORTOP) != pg_sys::InvalidOid,
         };
         pg_sys::ReleaseSysCache(tuple);
         Some(definition)

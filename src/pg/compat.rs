@@ -267,6 +267,29 @@ pub unsafe fn group_clause(root: *mut pg_sys::PlannerInfo) -> *mut pg_sys::List 
     }
 }
 
+/// The order in which rows of one group follow each other. (16 made aggregates' own orders part of it.)
+///
+/// # Safety
+/// `root` is a planner's root past query_planner.
+pub unsafe fn grouping_pathkeys(root: *mut pg_sys::PlannerInfo) -> *mut pg_sys::List {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        {
+            (*root).group_pathkeys
+        }
+        #[cfg(not(feature = "pg15"))]
+        {
+            let keys = (*root).group_pathkeys;
+            if keys.is_null() {
+                keys
+            } else {
+                pg_sys::list_copy_head(keys, (*root).num_groupby_pathkeys)
+            }
+        }
+    }
+}
+
 /// A ForeignPath by one of the three constructors, whose arguments grew: 17 added `fdw_restrictinfo`, 18 the number of
 /// disabled nodes.
 macro_rules! foreign_path {

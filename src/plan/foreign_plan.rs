@@ -4,7 +4,7 @@ use super::private::ScanPlan;
 use super::relinfo::RelInfo;
 use super::routing::{self, Routing};
 use super::upper::{self, Finish};
-use super::{epq, paths};
+use super::{epq, naming, paths};
 use crate::deparse::{
     self, GroupBy, Limit, LockStrength, LockWait, Locking, Params, Select, SortKey, Statement,
     Target,
@@ -31,6 +31,9 @@ pub unsafe fn foreign_plan(
         let Some(info) = RelInfo::of(rel) else {
             return Err(Failure::internal("a foreign relation was planned without its size"));
         };
+        if let Some(upper) = info.upper.as_ref().filter(|upper| upper.names_only) {
+            return Ok(naming::plan(upper, targets, outer));
+        }
         let finish = Finish::of(path);
         let order_by = order_by(root, rel, info, path, finish)?;
         let limit = limit(root, finish, info.placements.len() > 1);

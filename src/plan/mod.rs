@@ -2,12 +2,14 @@
 
 mod colocated;
 mod cost;
+mod deciding;
 pub mod direct;
 mod epq;
 pub mod foreign_plan;
 pub mod join;
 mod limit;
 pub mod modify;
+mod naming;
 mod parameterized;
 mod partial;
 mod pathkeys;

@@ -6,7 +6,7 @@
 //! Other aggregates (DISTINCT, ORDER BY, ordered sets, states that are not known) are computed here from rows.
 
 use super::relinfo::{RelInfo, Upper};
-use super::{cost, transition, upper};
+use super::{cost, deciding, naming, transition, upper};
 use crate::deparse::{self, GroupBy};
 use crate::error::Failure;
 use crate::pg::{aggregate, compat, node};
@@ -30,10 +30,6 @@ pub(super) unsafe fn paths(
     // SAFETY: planner data.
     unsafe {
         let parse = (*root).parse;
-        let flags = (*extra).flags as u32;
-        if flags & pg_sys::GROUPING_CAN_PARTIAL_AGG == 0 {
-            return Ok(());
-        }
         let having: *mut pg_sys::List = (*extra).havingQual.cast();
         let Some(split) = Split::new(root, input, grouped, having) else { return Ok(()) };
         let partial = pg_sys::fetch_upper_rel(
@@ -55,8 +51,7 @@ pub(super) unsafe fn paths(
             tlist: split.tlist,
             shipped: Some(split.shipped),
             group_by,
-            having: Vec::new(),
-            local_having: Vec::new(),
+            ..Upper::default()
         };
         let name = format!("Aggregate on ({})", input.named(root, input_rel));
         let mut info = input.derived(step, name);
@@ -76,12 +71,17 @@ pub(super) unsafe fn paths(
         );
         let mut costs: pg_sys::AggClauseCosts = std::mem::zeroed();
         aggregate::clause_costs(root, AggSplit::AGGSPLIT_FINAL_DESERIAL, &raw mut costs);
+        let named = split.named.is_some();
         let finalize = |path, strategy| {
+            let (target, having) = match split.named {
+                Some(target) => (target, ptr::null_mut()),
+                None => ((*grouped).reltarget, having),
+            };
             let path = pg_sys::create_agg_path(
                 root,
                 grouped,
                 path,
-                (*grouped).reltarget,
+                target,
                 strategy,
                 AggSplit::AGGSPLIT_FINAL_DESERIAL,
                 compat::group_clause(root),
@@ -89,17 +89,27 @@ pub(super) unsafe fn paths(
                 &raw const costs,
                 groups,
             );
-            pg_sys::add_path(grouped, path.cast());
+            let path = if named { naming::path(root, grouped, path.cast()) } else { path.cast() };
+            pg_sys::add_path(grouped, path);
         };
+        if named {
+            naming::install(input, grouped, split.names, node::list_vec(having));
+        }
+        let keys = compat::grouping_pathkeys(root);
+        let clause = compat::group_clause(root);
         if (*parse).groupClause.is_null() {
             finalize(path.cast(), AggStrategy::AGG_PLAIN);
             return Ok(());
         }
-        if flags & pg_sys::GROUPING_CAN_USE_HASH != 0 {
+        if !clause.is_null() && pg_sys::grouping_is_hashable(clause) {
             finalize(path.cast(), AggStrategy::AGG_HASHED);
         }
-        if flags & pg_sys::GROUPING_CAN_USE_SORT != 0 {
-            let keys = (*root).group_pathkeys;
+        if keys.is_null() {
+            // All rows are of one group, or the groups cannot be sorted.
+            if clause.is_null() {
+                finalize(path.cast(), AggStrategy::AGG_SORTED);
+            }
+        } else if pg_sys::grouping_is_sortable(clause) {
             let sorted = pg_sys::create_sort_path(root, partial, path.cast(), keys, -1.0);
             finalize(sorted.cast(), AggStrategy::AGG_SORTED);
         }
@@ -115,6 +125,10 @@ struct Split {
     tlist: *mut pg_sys::List,
     /// What is sent for each of them.
     shipped: Vec<Expr>,
+    /// What the query calls each of them, a list of TargetEntry.
+    names: *mut pg_sys::List,
+    /// The finalised columns, when these have other names: see naming.rs.
+    named: Option<*mut pg_sys::PathTarget>,
 }
 
 impl Split {
@@ -149,7 +163,16 @@ impl Split {
             let flags = pg_sys::PVC_INCLUDE_AGGREGATES | pg_sys::PVC_INCLUDE_PLACEHOLDERS;
             let parts = pg_sys::pull_var_clause(node::make_list(others).cast(), flags as i32);
             pg_sys::add_new_columns_to_pathtarget(target, parts);
-            let mut split = Split { target, tlist: ptr::null_mut(), shipped: Vec::new() };
+            let mut split = Split {
+                target,
+                tlist: ptr::null_mut(),
+                shipped: Vec::new(),
+                names: ptr::null_mut(),
+                named: None,
+            };
+            let groups = upper::grouping_exprs(root);
+            let kept_apart = |argument| deciding::kept_apart(input, argument, &groups);
+            let finalized = pg_sys::create_empty_pathtarget();
             let references = (*target).sortgrouprefs;
             for (i, expr) in node::list_vec::<pg_sys::Expr>((*target).exprs).into_iter().enumerate()
             {
@@ -158,17 +181,24 @@ impl Split {
                     expr
                 } else {
                     // A column that merely depends on the grouping columns has no place in the shard's query.
-                    transition::shipped(node::cast::<pg_sys::Aggref, _>(expr)?)?
+                    transition::shipped(node::cast::<pg_sys::Aggref, _>(expr)?, kept_apart)?
                 };
+                let own = naming::without_distinct(expr);
+                if own != expr {
+                    split.named = Some(finalized);
+                }
+                pg_sys::add_column_to_pathtarget(finalized, own, reference);
                 if deparse::foreign_expr(&scope, shipped).is_err()
                     || deparse::is_parameter(&scope, shipped)
                 {
                     return None;
                 }
                 split.shipped.push(shipped);
-                split.add_entry(i, expr, reference);
+                split.add_entry(i, own, reference);
+                split.add_name(i, expr, reference);
             }
             pg_sys::set_pathtarget_cost_width(root, target);
+            pg_sys::set_pathtarget_cost_width(root, finalized);
             Some(split)
         }
     }
@@ -187,6 +217,14 @@ impl Split {
             let entry = pg_sys::makeTargetEntry(own, index as i16 + 1, ptr::null_mut(), false);
             (*entry).ressortgroupref = reference;
             self.tlist = pg_sys::lappend(self.tlist, entry.cast());
+        }
+    }
+    unsafe fn add_name(&mut self, index: usize, expr: Expr, reference: u32) {
+        // SAFETY: planner data.
+        unsafe {
+            let entry = pg_sys::makeTargetEntry(expr, index as i16 + 1, ptr::null_mut(), false);
+            (*entry).ressortgroupref = reference;
+            self.names = pg_sys::lappend(self.names, entry.cast());
         }
     }
 }

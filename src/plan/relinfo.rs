@@ -76,6 +76,8 @@ pub struct Upper {
     pub having: Vec<*mut pg_sys::Expr>,
     /// Conditions on groups that are evaluated here.
     pub local_having: Vec<*mut pg_sys::Expr>,
+    /// It only names columns: see naming.rs.
+    pub names_only: bool,
 }
 
 /// Size and cost of a scan, in the planner's units.
@@ -108,6 +110,7 @@ impl Default for Upper {
             group_by: GroupBy::Nothing,
             having: Vec::new(),
             local_having: Vec::new(),
+            names_only: false,
         }
     }
 }

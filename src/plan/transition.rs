@@ -27,15 +27,18 @@ const NUMERIC_TIMES: u32 = 1760;
 const FLOAT8_PLUS: u32 = 591;
 const INTERVAL_TIMES: u32 = 1583;
 
-/// What the shards are asked for instead of the aggregate; `None` when its state cannot be had from them.
+/// What the shards are asked for instead of the aggregate; `None` when its state cannot be had from them. With DISTINCT
+/// it can if equal values are on one shard, which `kept_apart` says of the argument.
 ///
 /// # Safety
 /// The Aggref is the planner's.
-pub(super) unsafe fn shipped(aggregate: &pg_sys::Aggref) -> Option<Expr> {
+pub(super) unsafe fn shipped(
+    aggregate: &pg_sys::Aggref,
+    kept_apart: impl Fn(Expr) -> bool,
+) -> Option<Expr> {
     // SAFETY: as the caller vouches.
     unsafe {
-        if !aggregate.aggdistinct.is_null()
-            || !aggregate.aggorder.is_null()
+        if !aggregate.aggorder.is_null()
             || !aggregate.aggdirectargs.is_null()
             || aggregate.aggkind as u8 != b'n'
         {
@@ -45,6 +48,14 @@ pub(super) unsafe fn shipped(aggregate: &pg_sys::Aggref) -> Option<Expr> {
         if !definition.combines {
             return None;
         }
+        let arguments: Vec<Expr> =
+            node::list::<pg_sys::TargetEntry>(aggregate.args).map(|entry| (*entry).expr).collect();
+        let distinct = !aggregate.aggdistinct.is_null();
+        if distinct
+            && !(definition.picks || matches!(arguments[..], [argument] if kept_apart(argument)))
+        {
+            return None;
+        }
         if !definition.finalizes
             && aggregate.aggtranstype == aggregate.aggtype
             && aggregate.aggtranstype != pg_sys::INTERNALOID
@@ -52,8 +63,10 @@ pub(super) unsafe fn shipped(aggregate: &pg_sys::Aggref) -> Option<Expr> {
             let whole = pg_sys::copyObjectImpl((&raw const *aggregate).cast());
             return Some(whole.cast());
         }
-        let arguments: Vec<Expr> =
-            node::list::<pg_sys::TargetEntry>(aggregate.args).map(|entry| (*entry).expr).collect();
+        // A sum of distinct squares is not what a sum of squares of distinct values is.
+        if distinct {
+            return None;
+        }
         let call = Call(aggregate);
         match arguments[..] {
             [argument] if definition.state_type == pg_sys::INTERNALOID => {

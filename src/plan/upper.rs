@@ -1,12 +1,11 @@
 //! What comes after joining: GetForeignUpperPaths for grouping, the final sort and LIMIT.
 
 use super::relinfo::{RelInfo, Upper};
-use super::{cost, limit, partial};
-use crate::deparse::{self, From, GroupBy, SortKey};
+use super::{cost, deciding, limit, partial};
+use crate::deparse::{self, GroupBy, SortKey};
 use crate::error::Failure;
 use crate::pg::compat::{self, PathCost};
 use crate::pg::node;
-use crate::shard;
 use pgrx::pg_sys;
 use pgrx::pg_sys::UpperRelationKind as Stage;
 
@@ -69,7 +68,8 @@ unsafe fn group(
         {
             return Ok(());
         }
-        if input_info.placements.len() != 1 && !covers_sharding_columns(root, input_info) {
+        if input_info.placements.len() != 1 && !deciding::covered(input_info, &grouping_exprs(root))
+        {
             return partial::paths(root, input_info, input, grouped, extra);
         }
         let Some(upper) = grouping(root, input_info, grouped, (*extra).havingQual.cast()) else {
@@ -143,7 +143,7 @@ unsafe fn grouping(
             }
         }
         let group_by = GroupBy::from_query(parse, tlist).ok()?;
-        Some(Upper { tlist, shipped: None, group_by, having: shipped, local_having: local })
+        Some(Upper { tlist, group_by, having: shipped, local_having: local, ..Upper::default() })
     }
 }
 
@@ -169,27 +169,15 @@ unsafe fn add_aggregates(
     }
 }
 
-/// Whether the rows of a group are all on one placement: the sharding columns are among the grouping columns.
-unsafe fn covers_sharding_columns(root: *mut pg_sys::PlannerInfo, info: &RelInfo) -> bool {
+/// The grouping columns.
+///
+/// # Safety
+/// `root` is the planner's.
+pub(super) unsafe fn grouping_exprs(root: *mut pg_sys::PlannerInfo) -> Vec<*mut pg_sys::Expr> {
     // SAFETY: planner data.
     unsafe {
-        let Some(columns) = info.sharded.as_ref().and_then(|table| table.deciding_columns()) else {
-            return false;
-        };
-        let From::Table { rti } = info.from else { return false };
         let parse = (*root).parse;
-        let exprs = pg_sys::get_sortgrouplist_exprs((*parse).groupClause, (*parse).targetList);
-        !columns.is_empty()
-            && columns.iter().all(|&column| {
-                node::list::<pg_sys::Expr>(exprs).any(|expr| {
-                    node::cast::<pg_sys::Var, _>(expr).is_some_and(|var| {
-                        var.varno as u32 == rti
-                            && var.varattno == column
-                            && var.varlevelsup == 0
-                            && shard::equal_is_same(var.vartype, var.varcollid)
-                    })
-                })
-            })
+        node::list_vec(pg_sys::get_sortgrouplist_exprs((*parse).groupClause, (*parse).targetList))
     }
 }
 
