@@ -65,6 +65,10 @@ impl ScanState {
         unsafe {
             let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
             let plan = ScanPlan::from_list((*scan).fdw_private)?;
+            // Where the scan is one of a foreign table, PostgreSQL has looked.
+            if (*scan).scan.scanrelid == 0 {
+                catalog::refuse_if_restricted()?;
+            }
             let slot = (*node).ss.ss_ScanTupleSlot;
             let descriptor = (*slot).tts_tupleDescriptor;
             let base = (*scan).scan.scanrelid > 0;

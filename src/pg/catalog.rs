@@ -349,6 +349,24 @@ pub fn myself() -> Myself {
     }
 }
 
+/// Whether `restrict_nonsystem_relation_kind` forbids access to foreign tables. Minor releases before 15.8 and 16.4 do
+/// not have the setting, so it is asked for by name.
+pub fn foreign_tables_restricted() -> bool {
+    let name = c"restrict_nonsystem_relation_kind".as_ptr();
+    // SAFETY: gives a C string that lives until the next look at a setting, or NULL.
+    let kinds = unsafe { text::from_server(pg_sys::GetConfigOption(name, true, false)) };
+    kinds.split(',').any(|kind| kind.trim().trim_matches('"').eq_ignore_ascii_case("foreign-table"))
+}
+
+/// PostgreSQL's own error for a foreign table when [`foreign_tables_restricted`].
+pub fn refuse_if_restricted() -> Result<(), Failure> {
+    if !foreign_tables_restricted() {
+        return Ok(());
+    }
+    let message = "access to non-system foreign table is restricted";
+    Err(Failure::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message))
+}
+
 /// `name` as SQL, in double quotes if it needs them.
 pub fn quote_identifier(name: &str) -> String {
     // SAFETY: a palloc'd C string; returns it or a palloc'd copy.

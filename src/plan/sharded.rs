@@ -8,7 +8,7 @@
 
 use super::targets;
 use crate::error::Failure;
-use crate::pg::{compat, ffi, hooks, node};
+use crate::pg::{catalog, compat, ffi, hooks, node};
 use crate::settings;
 use crate::shard::{self, ShardedTable};
 use pgrx::pg_sys;
@@ -25,7 +25,8 @@ pub fn init() {
 /// gives a copy of the query as it was: see targets.rs.
 unsafe fn rewrite(query: *mut pg_sys::Query) -> Result<*mut pg_sys::Query, Failure> {
     let mut spare = std::ptr::null_mut::<pg_sys::Query>();
-    if !settings::enable_sharded_scan() {
+    // Restricted: the children are foreign tables, and PostgreSQL itself refuses them.
+    if !settings::enable_sharded_scan() || catalog::foreign_tables_restricted() {
         return Ok(spare);
     }
     // SAFETY: the query is valid and ours to change, as for any planner.

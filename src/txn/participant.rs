@@ -2,7 +2,8 @@
 //!
 //! A participant owns no socket: it knows which connection is used, how deep its remote transaction is nested,
 //! whether anything was written, and whether the connection was lost. A connection that turns out to be dead
-//! before the remote transaction's first answer is replaced once, unseen by the caller.
+//! before the remote transaction's first answer is replaced once, unseen by the caller; so is a prepared statement
+//! that a change of its table has made useless.
 
 use super::copy::{self, Feeder};
 use super::nesting::{Nesting, Stamp};
@@ -15,7 +16,7 @@ use crate::error::{Failure, SqlState};
 use crate::pg::wait;
 use crate::pg::xact;
 use crate::session::{self, Connection};
-use crate::wire::{Reply, Request, Session, Ticket, WireError};
+use crate::wire::{RemoteError, Reply, Request, Session, Ticket, WireError};
 use pgrx::pg_sys::Oid;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
@@ -181,6 +182,17 @@ impl Participant {
         self.session().submit(copy.request()).map_err(|error| self.fail(error, None))
     }
 
+    /// Sends the first request once more, in a new remote transaction: the statement it names could not be bound any
+    /// more, so the old one has done nothing. The session has forgotten the statement and prepares it again.
+    fn submit_anew(&self, copy: &retry::Copy) -> Result<Ticket, Failure> {
+        self.session()
+            .submit(Request::Simple(statement::ROLLBACK))
+            .map_err(|error| self.fail(error, None))?;
+        self.nesting.borrow_mut().restart();
+        self.enter();
+        self.session().submit(copy.request()).map_err(|error| self.fail(error, None))
+    }
+
     /// Waits for the answer. `sql` is for the error's CONTEXT.
     pub fn wait(&self, ticket: Ticket, sql: &str) -> Result<Reply, Failure> {
         let error = match self.await_reply(ticket, sql)? {
@@ -193,6 +205,10 @@ impl Participant {
         match self.first.take() {
             Some(first) if error.is_fatal() && first.sent.elapsed() < STALE_WITHIN => {
                 let ticket = self.submit_again(&first.copy, first.alone)?;
+                self.await_reply(ticket, sql)?.map_err(|error| self.fail(error, Some(sql)))
+            }
+            Some((copy, _)) if error.remote().is_some_and(RemoteError::is_stale_plan) => {
+                let ticket = self.submit_anew(&copy)?;
                 self.await_reply(ticket, sql)?.map_err(|error| self.fail(error, Some(sql)))
             }
             _ => Err(self.fail(error, Some(sql))),

@@ -247,8 +247,7 @@ impl Engine {
         let state = error.sqlstate.as_deref();
         if state == Some("26000") {
             self.statements.forget_all();
-        } else if (state == Some("0A000")
-            && error.routine.as_deref() == Some("RevalidateCachedQuery")
+        } else if (error.is_stale_plan()
             // A table that has changed since Parse: the inferred types of parameters may not fit any more.
             || state.is_some_and(|state| state.starts_with("42")))
             && let Some(key) = group.statement

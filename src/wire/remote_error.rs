@@ -75,6 +75,13 @@ impl RemoteError {
         matches!(self.severity.as_str(), "FATAL" | "PANIC")
     }
 
+    /// Whether a prepared statement was refused because its result has other columns by now: found when it is bound, so
+    /// nothing of it has run.
+    pub fn is_stale_plan(&self) -> bool {
+        self.sqlstate.as_deref() == Some("0A000")
+            && self.routine.as_deref() == Some("RevalidateCachedQuery")
+    }
+
     /// The SQLSTATE, if the server sent a valid one.
     pub fn state(&self) -> Option<SqlState> {
         self.sqlstate.as_deref().and_then(SqlState::parse)
