@@ -233,6 +233,7 @@ impl Former {
                         typmod: (*attribute).atttypmod,
                         name: text::from_server((*attribute).attname.data.as_ptr()),
                         state: None,
+                        place: None,
                     }
                 })
                 .collect();

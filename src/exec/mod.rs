@@ -12,6 +12,7 @@ mod field;
 pub mod foreign_scan;
 pub mod import;
 mod imported;
+mod join_columns;
 mod kinds;
 pub mod modify;
 mod modify_state;

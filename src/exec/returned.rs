@@ -2,8 +2,8 @@
 //!
 //! Rows come batch by batch, as text: asking for them in another form after the fact would change the data twice.
 
+use super::join_columns::describe_columns;
 use super::rows::{LocalColumn, RowDecoder};
-use super::scan::name_row_types;
 use super::stream::{Next, Stream};
 use super::tuple::Filler;
 use crate::error::Failure;
@@ -49,7 +49,7 @@ impl Returned {
             let mut changed = None;
             let mut name = catalog::relation_name((*relation).rd_id).unwrap_or_default();
             if (*scan).scan.scanrelid == 0 {
-                name_row_types(&mut columns, &plan.scan.retrieved, scan, (*node).ss.ps.state);
+                describe_columns(&mut columns, &plan.scan.retrieved, scan, (*node).ss.ps.state);
                 let own = changed_columns(scan, &plan.scan.retrieved);
                 changed = Some(Filler::new((*relation).rd_att, &own)?);
                 if plan.scan.relations.len() > 1 {

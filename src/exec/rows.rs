@@ -26,6 +26,8 @@ pub struct LocalColumn {
     pub name: String,
     /// It is the transition state of an aggregate, to be made from what the server has computed.
     pub state: Option<Layout>,
+    /// What the CONTEXT of errors says, where it is not the name.
+    pub place: Option<String>,
 }
 
 /// What the description of a result means for the decoder.
@@ -56,11 +58,7 @@ impl RowDecoder {
             let columns = columns
                 .into_iter()
                 .map(|column| {
-                    let place = if column.name.is_empty() {
-                        format!("whole-row reference to foreign table \"{relation}\"")
-                    } else {
-                        format!("column \"{}\" of foreign table \"{relation}\"", column.name)
-                    };
+                    let place = column.place.unwrap_or_else(|| place(&column.name, &relation));
                     Fieldwise::new(column.type_oid, column.typmod, place, owner)
                         .assembled(column.state)
                 })
@@ -165,6 +163,15 @@ impl RowDecoder {
     pub unsafe fn reset_batch(&mut self) {
         // SAFETY: as the caller vouches.
         unsafe { self.arena.reset() }
+    }
+}
+
+/// A column of a foreign table, or the whole row, in postgres_fdw's words.
+pub fn place(column: &str, relation: &str) -> String {
+    if column.is_empty() {
+        format!("whole-row reference to foreign table \"{relation}\"")
+    } else {
+        format!("column \"{column}\" of foreign table \"{relation}\"")
     }
 }
 

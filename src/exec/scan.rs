@@ -4,6 +4,7 @@
 //! A plain foreign table is the case of one placement. State lives in the query's memory context and is dropped
 //! with it, so an ERROR needs no End callback.
 
+use super::join_columns::describe_columns;
 use super::params::ParamEncoder;
 use super::route::Route;
 use super::rows::{Fit, LocalColumn, RowDecoder};
@@ -81,7 +82,7 @@ impl ScanState {
             };
             let mut columns = filler.local_columns(descriptor);
             if !base {
-                name_row_types(&mut columns, &plan.retrieved, scan, (*node).ss.ps.state);
+                describe_columns(&mut columns, &plan.retrieved, scan, (*node).ss.ps.state);
                 states::mark(&mut columns, &plan.retrieved, scan);
             }
             let params = expr::List::init((*scan).fdw_exprs, node.cast());
@@ -351,28 +352,4 @@ enum Step {
     Row(usize),
     Wait,
     End,
-}
-
-/// A whole row that row locks ask for is of type RECORD in the plan; what comes is the row type of its table.
-pub(super) unsafe fn name_row_types(
-    columns: &mut [LocalColumn],
-    retrieved: &[i32],
-    scan: *mut pg_sys::ForeignScan,
-    estate: *mut pg_sys::EState,
-) {
-    // SAFETY: a node being initialised has its plan and range table; positions are checked by zip.
-    unsafe {
-        let entries = node::list_vec::<pg_sys::TargetEntry>((*scan).fdw_scan_tlist);
-        for (column, &position) in columns.iter_mut().zip(retrieved) {
-            let var = usize::try_from(position - 1)
-                .ok()
-                .and_then(|index| node::cast::<pg_sys::Var, _>((**entries.get(index)?).expr));
-            if let Some(var) =
-                var.filter(|var| var.varattno == 0 && var.vartype == pg_sys::RECORDOID)
-            {
-                let entry = pg_sys::exec_rt_fetch(var.varno as u32, estate);
-                column.type_oid = pg_sys::get_rel_type_id((*entry).relid);
-            }
-        }
-    }
 }

@@ -73,17 +73,25 @@ impl Filler {
                         typmod: (*attribute).atttypmod,
                         name: text::from_server((*attribute).attname.data.as_ptr()),
                         state: None,
+                        place: None,
                     }
                 },
                 Target::System(number) => {
                     let (type_oid, name) = system_column(*number);
-                    LocalColumn { type_oid, typmod: -1, name: name.to_owned(), state: None }
+                    LocalColumn {
+                        type_oid,
+                        typmod: -1,
+                        name: name.to_owned(),
+                        state: None,
+                        place: None,
+                    }
                 }
                 Target::Nowhere => LocalColumn {
                     type_oid: pg_sys::TEXTOID,
                     typmod: -1,
                     name: String::new(),
                     state: None,
+                    place: None,
                 },
             })
             .collect()
@@ -208,7 +216,8 @@ fn compat_xid(id: u32) -> pg_sys::TransactionId {
     pg_sys::TransactionId::from(id)
 }
 
-fn system_column(number: i32) -> (Oid, &'static str) {
+/// Type and name of a system column.
+pub(super) fn system_column(number: i32) -> (Oid, &'static str) {
     match number {
         pg_sys::SelfItemPointerAttributeNumber => (pg_sys::TIDOID, "ctid"),
         pg_sys::MinTransactionIdAttributeNumber => (pg_sys::XIDOID, "xmin"),

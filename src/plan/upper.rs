@@ -142,6 +142,16 @@ unsafe fn grouping(
                 local.push(qual);
             }
         }
+        // Without GROUP BY it is the aggregates (or HAVING) that make one row of all. The planner has taken out those whose
+        // value nobody needs: `SELECT NULL FROM t` would be something else.
+        let is_aggregate = |part| node::is_a(part, pg_sys::NodeTag::T_Aggref);
+        if (*parse).groupClause.is_null()
+            && shipped.is_empty()
+            && !node::list::<pg_sys::TargetEntry>(tlist)
+                .any(|entry| node::any_node((*entry).expr.cast(), &mut |part| is_aggregate(part)))
+        {
+            return None;
+        }
         let group_by = GroupBy::from_query(parse, tlist).ok()?;
         Some(Upper { tlist, group_by, having: shipped, local_having: local, ..Upper::default() })
     }

@@ -272,7 +272,7 @@ impl Codec {
 
 fn local(type_oid: Oid, typmod: i32, name: &str) -> LocalColumn {
     // An attribute of a result has no modifier but a composite type's.
-    LocalColumn { type_oid, typmod, name: name.to_owned(), state: None }
+    LocalColumn { type_oid, typmod, name: name.to_owned(), state: None, place: None }
 }
 
 /// A datum that outlives its row: a copy in the current memory context.
