@@ -9,33 +9,21 @@ use super::copy::{self, Feeder};
 use super::nesting::{Nesting, Stamp};
 use super::prepare::Phase;
 use super::registry;
-use super::retry;
+use super::retry::{self, First};
 use super::statement::{self, Isolation, Mode};
 use super::watch;
 use crate::error::{Failure, SqlState};
 use crate::pg::wait;
 use crate::pg::xact;
 use crate::session::{self, Connection};
-use crate::wire::{RemoteError, Reply, Request, Session, Ticket, WireError};
+use crate::wire::{Reply, Request, Session, Ticket, WireError};
 use pgrx::pg_sys::Oid;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
-use std::time::{Duration, Instant};
-
-/// A connection that was dead before shows within this time. What dies later, dies of the request, or somebody
-/// has ended it: not to be done again.
-const STALE_WITHIN: Duration = Duration::from_secs(1);
+use std::time::Instant;
 
 /// Portal names of a connection that are passed over, at most, when it takes another one's place.
 const MOST_PORTALS: u32 = 10_000_000;
-
-/// A first request that may be sent again.
-struct First {
-    copy: retry::Copy,
-    sent: Instant,
-    /// It was sent without a transaction around it.
-    alone: bool,
-}
 
 /// One remote server's part in the running local transaction.
 pub struct Participant {
@@ -159,6 +147,8 @@ impl Participant {
         match self.session().submit(request) {
             Ok(ticket) => {
                 let sent = Instant::now();
+                // Of two that nobody has waited for yet, neither may be taken for the other.
+                let copy = copy.filter(|_| self.first.take().is_none());
                 self.first.replace(copy.map(|copy| First { copy, sent, alone }));
                 Ok(ticket)
             }
@@ -176,20 +166,25 @@ impl Participant {
             // The caller goes on using this name: it must not be given out again.
             (0..MOST_PORTALS).find(|_| self.session().new_portal_name() == portal);
         }
-        if !alone {
-            self.enter();
-        }
-        self.session().submit(copy.request()).map_err(|error| self.fail(error, None))
+        self.send(copy, alone)
     }
 
     /// Sends the first request once more, in a new remote transaction: the statement it names could not be bound any
     /// more, so the old one has done nothing. The session has forgotten the statement and prepares it again.
-    fn submit_anew(&self, copy: &retry::Copy) -> Result<Ticket, Failure> {
-        self.session()
-            .submit(Request::Simple(statement::ROLLBACK))
-            .map_err(|error| self.fail(error, None))?;
-        self.nesting.borrow_mut().restart();
-        self.enter();
+    fn submit_anew(&self, first: &First) -> Result<Ticket, Failure> {
+        if !first.alone {
+            self.session()
+                .submit(Request::Simple(statement::ROLLBACK))
+                .map_err(|error| self.fail(error, None))?;
+            self.nesting.borrow_mut().restart();
+        }
+        self.send(&first.copy, first.alone)
+    }
+
+    fn send(&self, copy: &retry::Copy, alone: bool) -> Result<Ticket, Failure> {
+        if !alone {
+            self.enter();
+        }
         self.session().submit(copy.request()).map_err(|error| self.fail(error, None))
     }
 
@@ -202,17 +197,12 @@ impl Participant {
             }
             Err(error) => error,
         };
-        match self.first.take() {
-            Some(first) if error.is_fatal() && first.sent.elapsed() < STALE_WITHIN => {
-                let ticket = self.submit_again(&first.copy, first.alone)?;
-                self.await_reply(ticket, sql)?.map_err(|error| self.fail(error, Some(sql)))
-            }
-            Some((copy, _)) if error.remote().is_some_and(RemoteError::is_stale_plan) => {
-                let ticket = self.submit_anew(&copy)?;
-                self.await_reply(ticket, sql)?.map_err(|error| self.fail(error, Some(sql)))
-            }
-            _ => Err(self.fail(error, Some(sql))),
-        }
+        let ticket = match self.first.take() {
+            Some(first) if first.was_dead(&error) => self.submit_again(&first.copy, first.alone)?,
+            Some(first) if error.is_stale_plan() => self.submit_anew(&first)?,
+            _ => return Err(self.fail(error, Some(sql))),
+        };
+        self.await_reply(ticket, sql)?.map_err(|error| self.fail(error, Some(sql)))
     }
 
     /// Waits for the answer. Err: a deadlock was found, and this transaction has to end it.
@@ -225,8 +215,9 @@ impl Participant {
 
     /// [`Participant::submit`] and [`Participant::wait`].
     pub fn run(&self, request: Request<'_>, sql: &str) -> Result<Reply, Failure> {
-        let ticket = self.submit(request).map_err(|failure| remote_sql(failure, sql))?;
-        self.wait(ticket, sql)
+        self.submit(request)
+            .map_err(|failure| remote_sql(failure, sql))
+            .and_then(|ticket| self.wait(ticket, sql))
     }
 
     /// Reads and writes what can be done without waiting, and tells whether [`Participant::wait`] would come back

@@ -4,10 +4,30 @@
 //! START TRANSACTION, so whatever the lost connection's server did is rolled back, and sending it again is safe.
 #![forbid(unsafe_code)]
 
-use crate::wire::{Formats, Params, Request};
+use crate::wire::{Formats, Params, Request, WireError};
+use std::time::{Duration, Instant};
 
 /// Parameters larger than this are not copied; losing the connection is then an error.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// A first request that may be sent again.
+pub(super) struct First {
+    pub(super) copy: Copy,
+    pub(super) sent: Instant,
+    /// It was sent without a transaction around it.
+    pub(super) alone: bool,
+}
+
+/// A connection that was dead before shows within this time. What dies later, dies of the request, or somebody
+/// has ended it: not to be done again.
+const STALE_WITHIN: Duration = Duration::from_secs(1);
+
+impl First {
+    /// Whether this error of its connection tells that it was dead before.
+    pub(super) fn was_dead(&self, error: &WireError) -> bool {
+        error.is_fatal() && self.sent.elapsed() < STALE_WITHIN
+    }
+}
 
 /// An owned [`Request`].
 pub enum Copy {

@@ -124,6 +124,11 @@ impl WireError {
         }
     }
 
+    /// See [`RemoteError::is_stale_plan`].
+    pub fn is_stale_plan(&self) -> bool {
+        self.remote().is_some_and(RemoteError::is_stale_plan)
+    }
+
     /// The failure with all the fields that the server sent; the plain conversion (`?`) lacks the names of
     /// schema, table, column, data type and constraint.
     pub fn to_failure(&self) -> Failure {
