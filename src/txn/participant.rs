@@ -2,19 +2,16 @@
 //!
 //! A participant owns no socket: it knows which connection is used, how deep its remote transaction is nested,
 //! whether anything was written, and whether the connection was lost. A connection that turns out to be dead
-//! before the remote transaction's first answer is replaced once, unseen by the caller; so is a prepared statement
-//! that a change of its table has made useless.
+//! before the remote transaction's first answer is replaced once, unseen by the caller; so is a stale statement.
 
 use super::copy::{self, Feeder};
 use super::nesting::{Nesting, Stamp};
 use super::prepare::Phase;
-use super::registry;
 use super::retry::{self, First};
 use super::statement::{self, Isolation, Mode};
-use super::watch;
+use super::{registry, watch};
 use crate::error::{Failure, SqlState};
-use crate::pg::wait;
-use crate::pg::xact;
+use crate::pg::{wait, xact};
 use crate::session::{self, Connection};
 use crate::wire::{Reply, Request, Session, Ticket, WireError};
 use pgrx::pg_sys::Oid;
@@ -173,9 +170,8 @@ impl Participant {
     /// more, so the old one has done nothing. The session has forgotten the statement and prepares it again.
     fn submit_anew(&self, first: &First) -> Result<Ticket, Failure> {
         if !first.alone {
-            self.session()
-                .submit(Request::Simple(statement::ROLLBACK))
-                .map_err(|error| self.fail(error, None))?;
+            let undone = self.session().submit(Request::Simple(statement::ROLLBACK));
+            undone.map_err(|error| self.fail(error, None))?;
             self.nesting.borrow_mut().restart();
         }
         self.send(&first.copy, first.alone)
@@ -208,16 +204,14 @@ impl Participant {
     /// Waits for the answer. Err: a deadlock was found, and this transaction has to end it.
     fn await_reply(&self, ticket: Ticket, sql: &str) -> Result<Result<Reply, WireError>, Failure> {
         let waited = watch::wait_any(&[(self.session(), &ticket)], None)
-            .map_err(|failure| remote_sql(failure, sql))
-            .map_err(|failure| failure.add_context(format!("server \"{}\"", self.server_name())))?;
+            .map_err(|failure| remote_sql(failure, sql).add_context(self.place()))?;
         Ok(waited.and_then(|()| self.session().wait(ticket, None)))
     }
 
     /// [`Participant::submit`] and [`Participant::wait`].
     pub fn run(&self, request: Request<'_>, sql: &str) -> Result<Reply, Failure> {
-        self.submit(request)
-            .map_err(|failure| remote_sql(failure, sql))
-            .and_then(|ticket| self.wait(ticket, sql))
+        let ticket = self.submit(request).map_err(|failure| remote_sql(failure, sql))?;
+        self.wait(ticket, sql)
     }
 
     /// Reads and writes what can be done without waiting, and tells whether [`Participant::wait`] would come back
@@ -254,7 +248,11 @@ impl Participant {
         if let Some(sql) = sql {
             failure = remote_sql(failure, sql);
         }
-        failure.add_context(format!("server \"{}\"", self.server_name()))
+        failure.add_context(self.place())
+    }
+
+    fn place(&self) -> String {
+        format!("server \"{}\"", self.server_name())
     }
 
     /// Notes that the connection must not be used any more.
