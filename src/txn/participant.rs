@@ -133,7 +133,7 @@ impl Participant {
 
     /// The first request: the connection may be replaced until it is answered.
     fn submit_first(&self, request: Request<'_>, alone: bool) -> Result<Ticket, Failure> {
-        let copy = retry::Copy::of(&request);
+        let (copy, sent) = (retry::Copy::of(&request), Instant::now());
         if copy.is_none() && self.session().is_dead() {
             self.replace()?;
         }
@@ -143,7 +143,6 @@ impl Participant {
         }
         match self.session().submit(request) {
             Ok(ticket) => {
-                let sent = Instant::now();
                 // Of two that nobody has waited for yet, neither may be taken for the other.
                 let copy = copy.filter(|_| self.first.take().is_none());
                 self.first.replace(copy.map(|copy| First { copy, sent, alone }));
@@ -170,8 +169,8 @@ impl Participant {
     /// more, so the old one has done nothing. The session has forgotten the statement and prepares it again.
     fn submit_anew(&self, first: &First) -> Result<Ticket, Failure> {
         if !first.alone {
-            let undone = self.session().submit(Request::Simple(statement::ROLLBACK));
-            undone.map_err(|error| self.fail(error, None))?;
+            let undo = Request::Simple(statement::ROLLBACK);
+            self.session().submit(undo).map_err(|error| self.fail(error, None))?;
             self.nesting.borrow_mut().restart();
         }
         self.send(&first.copy, first.alone)
@@ -203,8 +202,9 @@ impl Participant {
 
     /// Waits for the answer. Err: a deadlock was found, and this transaction has to end it.
     fn await_reply(&self, ticket: Ticket, sql: &str) -> Result<Result<Reply, WireError>, Failure> {
-        let waited = watch::wait_any(&[(self.session(), &ticket)], None)
-            .map_err(|failure| remote_sql(failure, sql).add_context(self.place()))?;
+        let waited = watch::wait_any(&[(self.session(), &ticket)], None).map_err(|failure| {
+            remote_sql(failure, sql).add_context(format!("server \"{}\"", self.server_name()))
+        })?;
         Ok(waited.and_then(|()| self.session().wait(ticket, None)))
     }
 
@@ -248,11 +248,7 @@ impl Participant {
         if let Some(sql) = sql {
             failure = remote_sql(failure, sql);
         }
-        failure.add_context(self.place())
-    }
-
-    fn place(&self) -> String {
-        format!("server \"{}\"", self.server_name())
+        failure.add_context(format!("server \"{}\"", self.server_name()))
     }
 
     /// Notes that the connection must not be used any more.
