@@ -5,7 +5,9 @@
 // One SAFETY note stands for all trampolines, which differ only in what they call.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use crate::exec::{analyze, copy, direct, explain, foreign_scan, import, modify, truncate};
+use crate::exec::{
+    analyze, copy, direct, explain, foreign_scan, import, modify, recheck, truncate,
+};
 use crate::pg::guard::entry;
 use crate::plan;
 use pgrx::pg_sys::{
@@ -125,7 +127,7 @@ unsafe extern "C-unwind" fn recheck_foreign_scan(
     node: *mut ForeignScanState,
     slot: *mut TupleTableSlot,
 ) -> bool {
-    unsafe { entry(|| foreign_scan::recheck(node, slot)) }
+    unsafe { entry(|| recheck::recheck(node, slot)) }
 }
 
 unsafe extern "C-unwind" fn begin_foreign_scan(node: *mut ForeignScanState, flags: c_int) {

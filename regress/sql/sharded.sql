@@ -44,7 +44,7 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM tbl ORDER BY id LIMIT 3;
 SELECT * FROM tbl ORDER BY id LIMIT 3;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT l.id, x.t FROM loc l, LATERAL (SELECT t FROM tbl WHERE tbl.id = l.id + 4 OFFSET 0) x WHERE l.id < 5;
 SELECT l.id, x.t FROM loc l, LATERAL (SELECT t FROM tbl WHERE tbl.id = l.id + 4 OFFSET 0) x WHERE l.id < 5;
-EXPLAIN (VERBOSE, COSTS OFF) SELECT tableoid::regclass, * FROM tbl WHERE id = 7;
+EXPLAIN (COSTS OFF) SELECT tableoid::regclass, * FROM tbl WHERE id = 7;
 SELECT tableoid::regclass, * FROM tbl WHERE id = 7;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT a.id, b.t FROM tbl a JOIN tbl b ON a.id = b.id WHERE a.id = 9;
 SELECT a.id, b.t FROM tbl a JOIN tbl b ON a.id = b.id WHERE a.id = 9;

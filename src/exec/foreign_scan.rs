@@ -16,6 +16,13 @@ pub unsafe fn begin(node: *mut pg_sys::ForeignScanState, flags: i32) -> Result<(
         if names_only(node) {
             return Ok(());
         }
+        let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+        if (*scan).scan.scanrelid == 0 {
+            // Core would have rows of a sharded table say `tableoid` of the relation that is scanned, and there is
+            // none: the column is one of the result's. The flag is only known after GetForeignPlan; clearing it again
+            // and again changes nothing.
+            (*scan).fsSystemCol = false;
+        }
         let state = ScanState::begin(node, flags)?;
         let context = (*(*node).ss.ps.state).es_query_cxt;
         let modifies = compat::statement_modifies((*node).ss.ps.state);
@@ -97,32 +104,4 @@ pub unsafe fn end(node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
         state.stop();
     }
     Ok(())
-}
-
-/// RecheckForeignScan: for a join, computes it again from the changed row, here; the local plan below the scan does it.
-/// A base relation's conditions are rechecked by the executor itself.
-///
-/// # Safety
-/// Arguments as fdwhandler.sgml says.
-pub unsafe fn recheck(
-    node: *mut pg_sys::ForeignScanState,
-    slot: *mut pg_sys::TupleTableSlot,
-) -> Result<bool, Failure> {
-    // SAFETY: as the caller vouches; a join that may be rechecked was planned with a local plan below it.
-    unsafe {
-        let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
-        if (*scan).scan.scanrelid > 0 {
-            return Ok(true);
-        }
-        let outer = (*node).ss.ps.lefttree;
-        if outer.is_null() {
-            return Err(Failure::internal("a foreign join cannot be checked again"));
-        }
-        let result = pg_sys::ExecProcNode(outer);
-        if result.is_null() || (*result).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0 {
-            return Ok(false);
-        }
-        pg_sys::ExecCopySlot(slot, result);
-        Ok(true)
-    }
 }

@@ -21,6 +21,7 @@ mod own_rows;
 pub mod params;
 mod placement;
 mod plain_check;
+pub mod recheck;
 mod returned;
 mod route;
 pub mod rows;

@@ -3,20 +3,6 @@
 use crate::error::Failure;
 use crate::pg::node;
 use pgrx::pg_sys;
-use pgrx::pg_sys::CmdType;
-
-/// Whether the query locks or changes rows, so that its joins may have to be checked again locally.
-///
-/// # Safety
-/// `root` is a planner's root.
-pub(super) unsafe fn may_recheck(root: *mut pg_sys::PlannerInfo) -> bool {
-    // SAFETY: a root has its parse tree.
-    unsafe {
-        let command = (*(*root).parse).commandType;
-        matches!(command, CmdType::CMD_UPDATE | CmdType::CMD_DELETE | CmdType::CMD_MERGE)
-            || !(*root).rowMarks.is_null()
-    }
-}
 
 /// Fits the local join `outer` below a foreign join: it gives out the scan's columns, and does not evaluate what the
 /// scan evaluates itself.

@@ -4,11 +4,8 @@ use super::private::ScanPlan;
 use super::relinfo::RelInfo;
 use super::routing::{self, Routing};
 use super::upper::{self, Finish};
-use super::{epq, naming, paths};
-use crate::deparse::{
-    self, GroupBy, Limit, LockStrength, LockWait, Locking, Params, Select, SortKey, Statement,
-    Target,
-};
+use super::{epq, naming, paths, row_marks};
+use crate::deparse::{self, GroupBy, Limit, Params, Select, SortKey, Statement, Target};
 use crate::error::Failure;
 use crate::pg::node;
 use pgrx::pg_sys;
@@ -42,7 +39,7 @@ pub unsafe fn foreign_plan(
         }
         let (remote, local) = split(info, clauses);
         if info.sharded.is_some() {
-            sharded_plan(root, rel, info, targets, remote, local, order_by, limit)
+            sharded_plan(root, rel, info, path, targets, remote, local, order_by, limit)
         } else {
             base_plan(root, rel, info, targets, remote, local, outer, order_by, limit)
         }
@@ -79,6 +76,7 @@ unsafe fn sharded_plan(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,
     info: &RelInfo,
+    path: *mut pg_sys::ForeignPath,
     targets: *mut pg_sys::List,
     remote: Exprs,
     local: Exprs,
@@ -89,17 +87,23 @@ unsafe fn sharded_plan(
     unsafe {
         let rti = (*rel).relid;
         let targets = needed_targets(rel, targets);
-        let scan_tlist = scan_tlist((*(*rel).reltarget).exprs, &local);
+        // A row that is looked at again (EvalPlanQual) is the same, but values of other tables' may have changed.
+        let again = row_marks::may_recheck(root) && !(*path).path.param_info.is_null();
+        let recheck = if again { remote.clone() } else { Vec::new() };
+        let here: Exprs = local.iter().chain(&recheck).copied().collect();
+        let scan_tlist = scan_tlist((*(*rel).reltarget).exprs, &here);
         let mut query = Select::new(Target::from_tlist(scan_tlist), info.from.clone());
         query.conditions = remote.clone();
         query.order_by = order_by;
         query.limit = limit;
+        query.locking = row_marks::locks(root, &[rti]);
         let clauses: Exprs = remote.iter().chain(&local).copied().collect();
         let (statement, exprs, routing) = routed(info, &mut query, &[rti], &clauses)?;
         let plan = ScanPlan {
             template: statement.template,
             retrieved: statement.retrieved,
             description: Some(info.named(root, rel)),
+            locking: !query.locking.is_empty(),
             routing,
             params: statement.params.len() as u32,
             ..info.scan_plan(&[rti])
@@ -111,7 +115,7 @@ unsafe fn sharded_plan(
             node::make_list(exprs),
             plan.to_list(),
             scan_tlist,
-            ptr::null_mut(),
+            node::make_list(recheck),
             ptr::null_mut(),
         ))
     }
@@ -184,7 +188,7 @@ unsafe fn base_plan(
         let mut query = info.base_query(rti, remote.clone());
         query.order_by = order_by;
         query.limit = limit;
-        query.locking = row_locks(root, &[rti]);
+        query.locking = row_marks::locks(root, &[rti]);
         let statement = info.statement(&query, Params::Numbered)?;
         let plan = ScanPlan {
             template: statement.template,
@@ -239,7 +243,7 @@ unsafe fn upper_plan(
         query.having = having;
         query.order_by = order_by;
         query.limit = limit;
-        query.locking = row_locks(root, &tables);
+        query.locking = row_marks::locks(root, &tables);
         let deciding: Exprs = info.deciding.iter().map(|&clause| (*clause).clause).collect();
         let (statement, exprs, routing) = routed(info, &mut query, &tables, &deciding)?;
         if !outer.is_null() {
@@ -339,41 +343,5 @@ pub(super) unsafe fn limit_of_each(
         let sum = (limit.constvalue.value() as i64).checked_add(skip.constvalue.value() as i64)?;
         let (int8, none) = (pg_sys::INT8OID, pg_sys::InvalidOid);
         Some(pg_sys::makeConst(int8, -1, none, 8, pg_sys::Datum::from(sum), false, true).cast())
-    }
-}
-
-/// The locks that the query wants on rows of these tables: those of row marks, or FOR UPDATE on the target of an
-/// UPDATE or DELETE, whose rows are found again by ctid.
-unsafe fn row_locks(root: *mut pg_sys::PlannerInfo, tables: &[u32]) -> Vec<Locking> {
-    // SAFETY: planner data.
-    tables.iter().filter_map(|&rti| unsafe { row_lock(root, rti) }).collect()
-}
-
-unsafe fn row_lock(root: *mut pg_sys::PlannerInfo, rti: u32) -> Option<Locking> {
-    use pg_sys::{CmdType, LockClauseStrength as Strength, LockWaitPolicy as Wait};
-    // SAFETY: planner data.
-    unsafe {
-        let changes = matches!(
-            (*(*root).parse).commandType,
-            CmdType::CMD_UPDATE | CmdType::CMD_DELETE | CmdType::CMD_MERGE
-        );
-        if changes && pg_sys::bms_is_member(rti as i32, (*root).all_result_relids) {
-            return Some(Locking { rti, strength: LockStrength::Update, wait: LockWait::Wait });
-        }
-        let mark =
-            node::list::<pg_sys::PlanRowMark>((*root).rowMarks).find(|&m| (*m).rti == rti)?;
-        let strength = match (*mark).strength {
-            Strength::LCS_FORUPDATE => LockStrength::Update,
-            Strength::LCS_FORNOKEYUPDATE => LockStrength::NoKeyUpdate,
-            Strength::LCS_FORSHARE => LockStrength::Share,
-            Strength::LCS_FORKEYSHARE => LockStrength::KeyShare,
-            _ => return None,
-        };
-        let wait = match (*mark).waitPolicy {
-            Wait::LockWaitError => LockWait::NoWait,
-            Wait::LockWaitSkip => LockWait::SkipLocked,
-            _ => LockWait::Wait,
-        };
-        Some(Locking { rti, strength, wait })
     }
 }

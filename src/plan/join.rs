@@ -6,7 +6,7 @@
 //! WHERE for the other.
 
 use super::relinfo::RelInfo;
-use super::{colocated, cost, epq, paths};
+use super::{colocated, cost, paths, row_marks};
 use crate::deparse::{self, From, JoinKind, Scope, Select, Target};
 use crate::error::Failure;
 use crate::pg::node;
@@ -40,7 +40,7 @@ pub unsafe fn paths(
         };
         // EvalPlanQual has to be able to do the join here, for rows that changed.
         let mut outer_path = std::ptr::null_mut();
-        if epq::may_recheck(root) {
+        if row_marks::may_recheck(root) {
             outer_path = pg_sys::GetExistingLocalJoinPath(rel);
             if outer_path.is_null() {
                 return Ok(());

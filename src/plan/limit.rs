@@ -1,4 +1,8 @@
 //! LIMIT and OFFSET on the shards.
+//!
+//! With row locks, LIMIT is what keeps the others from being locked. All tables of the query are on the shards then, so
+//! nothing has to be locked or checked again here, and the shard skips, waits and looks again as PostgreSQL does. Of
+//! several placements each may lock as many rows as the LIMIT says.
 
 use super::relinfo::{Estimate, RelInfo};
 use super::upper::{Finish, sort_keys_of_group};
@@ -28,8 +32,6 @@ pub(super) unsafe fn finish(
             || (*parse).hasTargetSRFs
             || !info.local_conds.is_empty()
             || info.upper.as_ref().is_some_and(|upper| !upper.local_having.is_empty())
-            // Locked rows are checked again here, and another row may have to take a place within the limit.
-            || !(*parse).rowMarks.is_null()
             || (*parse).limitOption == pg_sys::LimitOption::LIMIT_OPTION_WITH_TIES
             || !(*parse).windowClause.is_null()
             || !(*parse).distinctClause.is_null()

@@ -19,6 +19,7 @@ mod prune;
 mod relinfo;
 pub mod routing;
 pub mod row_identity;
+pub mod row_marks;
 pub mod scan;
 pub mod sharded;
 mod stays;

@@ -1,20 +1,27 @@
 //! A sharded parent becomes one foreign relation.
 //!
-//! Before a query is planned, range-table entries of sharded parents are turned into foreign ones: `inh = false`,
-//! `relkind = 'f'`. The planner then never opens or expands the children; `get_relation_info_hook` gives the
-//! relation our FdwRoutine, and planning goes on as for any foreign table, with several placements.
+//! Before a query is planned, range-table entries of sharded parents are marked: `inh = false` and a relkind of our
+//! own. The planner then never opens or expands the children; `get_relation_info_hook` makes the entry a foreign one
+//! (`relkind = 'f'`) and gives the relation our FdwRoutine, and planning goes on as for any foreign table, with several
+//! placements. It is not made foreign at once because until then the planner may ask for the FdwRoutine of the
+//! relation itself, and a parent has none; a relkind it does not know it takes for that of a plain table.
 //!
-//! What is left alone is planned child by child: see [`is_candidate`] and [`vars_allow`].
+//! What is left alone is planned child by child: see [`is_candidate`].
 
-use super::targets;
+use super::{row_marks, targets};
 use crate::error::Failure;
 use crate::pg::{catalog, compat, ffi, hooks, node};
 use crate::settings;
 use crate::shard::{self, ShardedTable};
 use pgrx::pg_sys;
-use pgrx::pg_sys::{CmdType, RTEKind};
+use pgrx::pg_sys::RTEKind;
 use std::ffi::c_void;
 use std::rc::Rc;
+
+/// The relkind of a parent between our two hooks.
+pub(super) const MARKED: u8 = b'~';
+
+const FOREIGN: u8 = pg_sys::RELKIND_FOREIGN_TABLE;
 
 /// Installs the planner hooks; once, from `_PG_init`.
 pub fn init() {
@@ -97,38 +104,33 @@ unsafe fn rewrite_level(query: *mut pg_sys::Query, target: bool) -> Result<(), F
     // SAFETY: a valid query of the statement being planned.
     unsafe {
         if target {
+            // It has no row mark, so it can be a foreign one at once.
             let index = (*query).resultRelation - 1;
-            make_foreign(pg_sys::list_nth((*query).rtable, index).cast());
-        }
-        // A changed or locked row has to be found again by the child it came from, and the other tables of such a
-        // query are read again for it (EvalPlanQual).
-        if !matches!((*query).commandType, CmdType::CMD_SELECT | CmdType::CMD_INSERT)
-            || !(*query).rowMarks.is_null()
-        {
-            return Ok(());
+            make_virtual(pg_sys::list_nth((*query).rtable, index).cast(), FOREIGN);
         }
         for (index, entry) in
             node::list_vec::<pg_sys::RangeTblEntry>((*query).rtable).iter().enumerate()
         {
             let (entry, rti) = (*entry, index as i32 + 1);
+            // Another table that is changed keeps its children: a row has to be found again in one of them.
             if rti == (*query).resultRelation || !is_candidate(entry) {
                 continue;
             }
             let Some(table) = shard::sharded((*entry).relid)? else { continue };
-            if has_own_rows(&table)? || !vars_allow(query, rti) {
+            if has_own_rows(&table)? {
                 continue;
             }
-            make_foreign(entry);
+            make_virtual(entry, MARKED);
         }
         Ok(())
     }
 }
 
-unsafe fn make_foreign(entry: *mut pg_sys::RangeTblEntry) {
+unsafe fn make_virtual(entry: *mut pg_sys::RangeTblEntry, relkind: u8) {
     // SAFETY: the caller hands a range-table entry of the query being rewritten.
     unsafe {
         (*entry).inh = false;
-        (*entry).relkind = pg_sys::RELKIND_FOREIGN_TABLE as _;
+        (*entry).relkind = relkind as _;
     }
 }
 
@@ -171,18 +173,7 @@ unsafe fn has_own_rows(table: &ShardedTable) -> Result<bool, Failure> {
     }
 }
 
-/// Whether the query asks only for ordinary columns of the table: whole rows and system columns are those of a child.
-unsafe fn vars_allow(query: *mut pg_sys::Query, rti: i32) -> bool {
-    // SAFETY: the query is valid; the list holds Vars of its own level.
-    unsafe {
-        let vars = pg_sys::pull_vars_of_level(query.cast(), 0);
-        node::list::<pg_sys::Var>(vars).all(|var| {
-            !node::is_a(var, pg_sys::NodeTag::T_Var) || (*var).varno != rti || (*var).varattno > 0
-        })
-    }
-}
-
-/// get_relation_info_hook: completes a parent that [`rewrite`] has turned into a foreign relation.
+/// get_relation_info_hook: completes a parent that [`rewrite`] has marked.
 unsafe fn relation_info(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,
@@ -190,6 +181,13 @@ unsafe fn relation_info(
     // SAFETY: called for a relation that build_simple_rel is making.
     unsafe {
         let entry = *(*root).simple_rte_array.add((*rel).relid as usize);
+        let marked = (*entry).relkind as u8 == MARKED;
+        if marked || is_own_foreign_table(entry) {
+            row_marks::complete(root, (*rel).relid);
+        }
+        if marked {
+            (*entry).relkind = FOREIGN as _;
+        }
         let Some(table) = virtual_table(entry)? else { return Ok(()) };
         let Some(first) = table.members.first() else { return Ok(()) };
         (*rel).serverid = first.server;
@@ -201,6 +199,15 @@ unsafe fn relation_info(
         (*rel).tuples = table.tuples;
         (*rel).pages = table.pages;
         Ok(())
+    }
+}
+
+unsafe fn is_own_foreign_table(entry: *mut pg_sys::RangeTblEntry) -> bool {
+    // SAFETY: a relation being planned.
+    unsafe {
+        (*entry).rtekind == RTEKind::RTE_RELATION
+            && (*entry).relkind as u8 == pg_sys::RELKIND_FOREIGN_TABLE
+            && catalog::is_ours((*entry).relid)
     }
 }
 
