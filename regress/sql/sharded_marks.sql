@@ -94,7 +94,7 @@ SELECT count(*), sum(g), sum(id), count(t) FROM twin;
 -- The changed table is itself sharded.
 UPDATE tbl SET t = y.t || '?' FROM tbl y WHERE y.id = tbl.id + 4 AND tbl.id < 4;
 SELECT id, t FROM tbl WHERE id < 4 ORDER BY id;
-DELETE FROM tbl USING tbl y WHERE y.id = tbl.id AND y.g = 4 AND y.t IS NULL RETURNING tbl.id, y;
+WITH d AS (DELETE FROM tbl USING tbl y WHERE y.id = tbl.id AND y.g = 4 AND y.t IS NULL RETURNING tbl.id, y) SELECT * FROM d ORDER BY id;
 -- Rights: a lock asks for more than SELECT.
 CREATE ROLE regress_marks;
 GRANT SELECT ON tbl TO regress_marks;

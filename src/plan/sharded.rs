@@ -182,7 +182,8 @@ unsafe fn relation_info(
     unsafe {
         let entry = *(*root).simple_rte_array.add((*rel).relid as usize);
         let marked = (*entry).relkind as u8 == MARKED;
-        if marked || is_own_foreign_table(entry) {
+        let foreign = !(*rel).fdwroutine.is_null() && !(*root).rowMarks.is_null();
+        if marked || foreign && catalog::is_ours((*entry).relid) {
             row_marks::complete(root, (*rel).relid);
         }
         if marked {
@@ -199,15 +200,6 @@ unsafe fn relation_info(
         (*rel).tuples = table.tuples;
         (*rel).pages = table.pages;
         Ok(())
-    }
-}
-
-unsafe fn is_own_foreign_table(entry: *mut pg_sys::RangeTblEntry) -> bool {
-    // SAFETY: a relation being planned.
-    unsafe {
-        (*entry).rtekind == RTEKind::RTE_RELATION
-            && (*entry).relkind as u8 == pg_sys::RELKIND_FOREIGN_TABLE
-            && catalog::is_ours((*entry).relid)
     }
 }
 
