@@ -7,8 +7,9 @@
 use super::modify_state::{Destination, ModifyState};
 use crate::deparse::OnConflict;
 use crate::error::{Failure, SqlState};
+use crate::options::load;
 use crate::pg::relation::Relation;
-use crate::pg::{compat, node};
+use crate::pg::{catalog, compat, node};
 use crate::plan;
 use crate::plan::private::ModifyPlan;
 use crate::shard::Member;
@@ -66,7 +67,14 @@ impl Placement {
             (*result).type_ = pg_sys::NodeTag::T_ResultRelInfo;
             let instrument = (*parent.estate).es_instrument;
             pg_sys::InitResultRelInfo(result, relation, 0, parent.result, instrument);
-            pg_sys::CheckValidResultRel(result, CmdType::CMD_INSERT);
+            let table = load::foreign_table(member.relid)?;
+            if !table.updatable {
+                let name = catalog::relation_name(member.relid).unwrap_or_default();
+                return Err(Failure::new(
+                    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    format!("foreign table \"{name}\" does not allow inserts"),
+                ));
+            }
             let triggers = (*result).ri_TrigDesc;
             let fires =
                 |which: fn(&pg_sys::TriggerDesc) -> bool| triggers.as_ref().is_some_and(which);

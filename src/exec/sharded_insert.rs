@@ -58,16 +58,16 @@ impl ShardedState {
             let triggers = (*result).ri_TrigDesc;
             let fires =
                 |which: fn(&pg_sys::TriggerDesc) -> bool| triggers.as_ref().is_some_and(which);
-            let seen = fires(|triggers| triggers.trig_insert_after_row)
-                || !(*state).mt_transition_capture.is_null();
             let returning = (*result).ri_returningList;
             let checks = (*result).ri_WithCheckOptions;
             let rti = (*result).ri_RangeTableIndex;
-            let returned = deparse::returning_attrs(rti, seen, checks, returning);
             let has_check = |policy: bool| {
                 node::list::<pg_sys::WithCheckOption>(checks)
                     .any(|check| policy == ((*check).kind == WCOKind::WCO_RLS_INSERT_CHECK))
             };
+            // Triggers see the row as it was stored, and so does the error of a view's check.
+            let seen = fires(|triggers| triggers.trig_insert_after_row) || has_check(false);
+            let returned = deparse::returning_attrs(rti, seen, checks, returning);
             let tells_table = node::has_member(
                 returned,
                 pg_sys::TableOidAttributeNumber - pg_sys::FirstLowInvalidHeapAttributeNumber,
@@ -83,7 +83,6 @@ impl ShardedState {
             }
             let single = !(*result).ri_projectReturning.is_null()
                 || seen
-                || has_check(false)
                 || fires(|triggers| triggers.trig_insert_before_row)
                 || table.members.iter().any(|member| member.insert_triggers);
             let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>();

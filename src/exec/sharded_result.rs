@@ -129,6 +129,11 @@ unsafe fn check_supported(
                 "ON CONFLICT with a conflict target is not supported on sharded table \"{name}\""
             ));
         }
+        if !(*state).mt_transition_capture.is_null() {
+            return refuse(format!(
+                "transition tables are not supported on sharded table \"{name}\""
+            ));
+        }
         let triggers = (*result).ri_TrigDesc;
         let count = if triggers.is_null() { 0 } else { (*triggers).numtriggers };
         for index in 0..count as usize {

@@ -8,7 +8,7 @@
 //! Whether the row satisfies all constraints of the chosen placement is not looked at here.
 
 use super::routes::in_parents_terms;
-use super::rule::{Condition, Evaluator, Rule};
+use super::rule::{Condition, Evaluator, Origin, Rule};
 use super::table::{Member, ShardedTable};
 use super::truth::{Formula, Truth};
 use crate::error::{Failure, SqlState};
@@ -257,6 +257,7 @@ unsafe fn may_read(relation: pg_sys::Oid, columns: &[i16]) -> bool {
 fn decisive(members: &[Member]) -> Vec<Vec<Decisive>> {
     let own = decisive_unless(members, |member, condition| {
         members.len() > 1
+            && condition.origin == Origin::Check
             && members.iter().all(|other| {
                 let rule = other.rule.as_deref();
                 rule.is_some_and(|rule| {
