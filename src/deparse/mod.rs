@@ -64,7 +64,8 @@ mod template;
 mod utility;
 mod writer;
 
-pub use conflict::{Arbiter, ConflictUpdate, OnConflict};
+pub use collation::portable_name as portable_collation;
+pub use conflict::{Arbiter, ArbiterElement, ConflictUpdate, OnConflict, SECOND_TIME};
 pub use dml::{
     Direct, Returning, RowId, delete, direct_delete, direct_update, insert, returning_attrs, update,
 };

@@ -4,6 +4,7 @@ mod alone;
 pub mod analyze;
 mod arena;
 mod codec;
+mod conflict;
 pub mod copy;
 pub mod direct;
 mod early;

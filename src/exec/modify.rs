@@ -1,5 +1,6 @@
 //! INSERT, UPDATE and DELETE of foreign tables, row by row and in batches.
 
+use super::conflict::Upsert;
 use super::early;
 use super::modify_state::{Destination, ModifyState};
 use super::sharded_insert::ShardedState;
@@ -62,7 +63,11 @@ pub unsafe fn begin(
         let estate = (*node).ps.state;
         let operation = (*node).operation;
         let plan = ModifyPlan::from_list(private)?;
+        let conflict = plan.conflict.clone();
         let mut state = ModifyState::new(&Destination::of(estate, result), plan, operation)?;
+        if let Some(plan) = conflict {
+            state.upsert = Some(Upsert::new(node, plan, Upsert::values_of(node))?);
+        }
         if operation != CmdType::CMD_INSERT {
             let targets = (*(*(*node).ps.lefttree).plan).targetlist;
             state.identity = [
@@ -140,7 +145,9 @@ pub unsafe fn batch_size(result: *mut pg_sys::ResultRelInfo) -> Result<i32, Fail
             // EXPLAIN without ANALYZE.
             return Ok(load::foreign_table((*(*result).ri_RelationDesc).rd_id)?.batch_size as i32);
         }
-        Ok(plain(result)?.inserter().most_rows() as i32)
+        let state = plain(result)?.inserter();
+        state.batch_rows = state.most_rows();
+        Ok(state.batch_rows as i32)
     }
 }
 

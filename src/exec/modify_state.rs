@@ -2,6 +2,7 @@
 //!
 //! A table that is modified by itself has one of these, a sharded parent one for each placement that rows go to.
 
+use super::conflict::{Form, Upsert};
 use super::early;
 use super::params::ParamEncoder;
 use super::rows::RowDecoder;
@@ -52,8 +53,12 @@ pub struct ModifyState {
     table: Rc<ForeignTable>,
     participant: Rc<Participant>,
     sql: Rc<str>,
-    /// INSERT texts of the batch sizes used last.
-    batches: Vec<(usize, Rc<str>)>,
+    /// INSERT texts of the forms and batch sizes used last.
+    batches: Vec<(Form, usize, Rc<str>)>,
+    /// How many rows the executor hands over at once.
+    pub batch_rows: usize,
+    /// ON CONFLICT DO UPDATE.
+    pub upsert: Option<Upsert>,
     /// The statement it belongs to.
     estate: *mut pg_sys::EState,
     /// Whether the statement's scans have been started: see early.rs.
@@ -69,11 +74,24 @@ pub struct ModifyState {
     pub identity: [i16; 2],
 }
 
+/// An INSERT that takes rows.
+#[derive(Default)]
+pub struct Begun {
+    /// What is to be sent with it.
+    pub params: Params,
+    form: Form,
+    /// How many parameters come before those of the rows.
+    before: usize,
+}
+
 /// A statement on its way.
 pub struct Sent {
     /// Its answer is waited for with this.
     pub ticket: Ticket,
     sql: Rc<str>,
+    form: Form,
+    /// How many parameters come before those of the rows.
+    before: usize,
 }
 
 impl ModifyState {
@@ -115,6 +133,8 @@ impl ModifyState {
                 encoder: ParamEncoder::new(&types)?,
                 sql: sql.into(),
                 batches: Vec::new(),
+                batch_rows: 1,
+                upsert: None,
                 estate: to.estate,
                 begun: false,
                 routed: None,
@@ -148,7 +168,8 @@ impl ModifyState {
         if !self.plan.template.takes_rows() {
             return 1;
         }
-        let most = MOST_PARAMS.checked_div(self.row_params).unwrap_or(usize::MAX);
+        let most = MOST_PARAMS - self.upsert.as_ref().map_or(0, Upsert::width);
+        let most = most.checked_div(self.row_params).unwrap_or(usize::MAX);
         (self.table.batch_size as usize).min(most).max(1)
     }
 
@@ -160,11 +181,12 @@ impl ModifyState {
     pub unsafe fn insert(&mut self, slots: &[*mut pg_sys::TupleTableSlot]) -> Result<u64, Failure> {
         // SAFETY: as the caller vouches.
         unsafe {
-            let mut params = Params::default();
+            // A full batch is likely to be followed by another.
+            let mut statement = self.statement(slots.len() < self.batch_rows)?;
             for &slot in slots {
-                self.encode_row(slot, &mut params)?;
+                self.encode_row(slot, &mut statement.params)?;
             }
-            let sent = self.send(slots.len(), &params)?;
+            let sent = self.send(slots.len(), &statement)?;
             self.receive(sent, slots.first().copied())
         }
     }
@@ -189,11 +211,25 @@ impl ModifyState {
         Ok(())
     }
 
+    /// Begins an INSERT: rows are added to its parameters, then it is sent. With ON CONFLICT DO UPDATE the statement
+    /// before must have been received; `last` when no more rows are to be expected behind those of this one.
+    ///
+    /// # Safety
+    /// The statement is in execution.
+    pub unsafe fn statement(&mut self, last: bool) -> Result<Begun, Failure> {
+        let Some(upsert) = &mut self.upsert else { return Ok(Begun::default()) };
+        let form = upsert.form(last)?;
+        // SAFETY: as the caller vouches.
+        let params = unsafe { upsert.params(form)? };
+        Ok(Begun { form, before: params.values.len(), params })
+    }
+
     /// Sends the INSERT of so many rows and does not wait for its end.
-    pub fn send(&mut self, rows: usize, params: &Params) -> Result<Sent, Failure> {
-        let sql = self.insert_sql(rows);
-        let ticket = self.submit(&sql, params)?;
-        Ok(Sent { ticket, sql })
+    pub fn send(&mut self, rows: usize, statement: &Begun) -> Result<Sent, Failure> {
+        let sql = self.insert_sql(statement.form, rows);
+        let Begun { form, before, params } = statement;
+        let ticket = self.submit(&sql, *form, *before, params)?;
+        Ok(Sent { ticket, sql, form: *form, before: *before })
     }
 
     /// Waits for the end of an INSERT and counts its rows; RETURNING's goes into `slot`.
@@ -205,36 +241,54 @@ impl ModifyState {
         sent: Sent,
         slot: Option<*mut pg_sys::TupleTableSlot>,
     ) -> Result<u64, Failure> {
-        let reply = self.participant.wait(sent.ticket, &sent.sql)?;
+        let answer = self.participant.wait(sent.ticket, &sent.sql);
+        let mut reply = answer.map_err(|failure| Upsert::explained(sent.form, failure))?;
+        if let Some(upsert) = &mut self.upsert {
+            upsert.note(sent.form, &mut reply);
+        }
+        if let Some(remote) = &reply.param_types {
+            self.encoder.learn(remote.get(sent.before..).unwrap_or_default());
+        }
         // SAFETY: as the caller vouches.
         unsafe { self.finish(&reply, slot) }
     }
 
     /// The INSERT of so many rows.
-    fn insert_sql(&mut self, rows: usize) -> Rc<str> {
+    fn insert_sql(&mut self, form: Form, rows: usize) -> Rc<str> {
         const MOST_TEXTS: usize = 16;
-        if rows == 1 {
+        if rows == 1 && form == Form::Plain {
             return Rc::clone(&self.sql);
         }
-        if let Some((_, sql)) = self.batches.iter().find(|(size, _)| *size == rows) {
+        let known = |(f, size, _): &&(Form, usize, Rc<str>)| (*f, *size) == (form, rows);
+        if let Some((_, _, sql)) = self.batches.iter().find(known) {
             return Rc::clone(sql);
         }
-        let sql: Rc<str> = self.plan.sql(&self.table, rows).into();
+        let other = self.upsert.as_ref().and_then(|upsert| upsert.template(form));
+        let template = other.unwrap_or(&self.plan.template);
+        let sql: Rc<str> = ModifyPlan::render(template, &self.table, rows).into();
         if self.batches.len() >= MOST_TEXTS {
             self.batches.clear();
         }
-        self.batches.push((rows, Rc::clone(&sql)));
+        self.batches.push((form, rows, Rc::clone(&sql)));
         sql
     }
 
-    fn submit(&mut self, sql: &str, params: &Params) -> Result<Ticket, Failure> {
+    fn submit(
+        &mut self,
+        sql: &str,
+        form: Form,
+        before: usize,
+        params: &Params,
+    ) -> Result<Ticket, Failure> {
         if !self.begun {
             // SAFETY: the executor state outlives this one.
             unsafe { early::start_all(self.estate)? };
             self.begun = true;
         }
         self.participant.mark_written();
-        let types = self.encoder.param_types(params.values.len());
+        let mut types =
+            self.upsert.as_ref().map_or_else(Vec::new, |upsert| upsert.param_types(form));
+        types.extend(self.encoder.param_types(params.values.len() - before));
         let formats = Formats::Text;
         let request =
             Request::Execute { sql, param_types: &types, params, formats, portal: "", max_rows: 0 };
@@ -248,9 +302,6 @@ impl ModifyState {
         reply: &Reply,
         slot: Option<*mut pg_sys::TupleTableSlot>,
     ) -> Result<u64, Failure> {
-        if let Some(remote) = &reply.param_types {
-            self.encoder.learn(remote);
-        }
         let Some(decoder) = &mut self.decoder else { return Ok(affected(reply)) };
         if let Some(columns) = &reply.columns {
             decoder.fit(columns)?;
@@ -299,8 +350,9 @@ impl ModifyState {
                 }
             }
             let sql = Rc::clone(&self.sql);
-            let ticket = self.submit(&sql, &params)?;
-            self.receive(Sent { ticket, sql }, Some(slot))
+            let (form, before) = (Form::Plain, 0);
+            let ticket = self.submit(&sql, form, before, &params)?;
+            self.receive(Sent { ticket, sql, form, before }, Some(slot))
         }
     }
 }

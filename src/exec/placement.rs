@@ -83,7 +83,7 @@ impl Placement {
                 || fires_after
                 || fires(|triggers| triggers.trig_insert_before_row))
             .then(|| Layout::new(member, relation, parent));
-            let plan = plan_for(member, relation, parent, fires_after)?;
+            let (plan, _) = plan_for(member, relation, parent, fires_after)?;
             let to = Destination { estate: parent.estate, relation, user: parent.user };
             Ok(Placement {
                 relation,
@@ -107,7 +107,7 @@ impl Placement {
         unsafe {
             let triggers = (*opened.raw()).trigdesc.as_ref();
             let after = triggers.is_some_and(|triggers| triggers.trig_insert_after_row);
-            plan_for(member, opened.raw(), parent, after)
+            Ok(plan_for(member, opened.raw(), parent, after)?.0)
         }
     }
 
@@ -187,7 +187,7 @@ unsafe fn plan_for(
     relation: pg_sys::Relation,
     parent: &Parent,
     fires_after: bool,
-) -> Result<ModifyPlan, Failure> {
+) -> Result<(ModifyPlan, Vec<*mut pg_sys::Expr>), Failure> {
     // SAFETY: the relation is open.
     unsafe {
         let mut returned = returned_columns(member, relation, parent.returned)?;

@@ -16,7 +16,6 @@ use crate::pg::memory::ContextGuard;
 use crate::pg::{catalog, compat, node};
 use crate::shard::{Placer, ShardedTable};
 use crate::txn;
-use crate::wire::Params;
 use pgrx::pg_sys;
 use pgrx::pg_sys::{OnConflictAction, WCOKind};
 use std::rc::Rc;
@@ -179,14 +178,14 @@ impl ShardedState {
                 let mut rest = &groups[index][..];
                 while !rest.is_empty() {
                     let (piece, behind) = rest.split_at(piece(rest.len(), placement));
-                    let mut params = Params::default();
+                    let mut statement = placement.state.statement(false)?;
                     for &slot in piece {
                         // No triggers here: nothing is left out.
                         if let Some(row) = placement.prepare(slot)? {
-                            placement.state.encode_row(row, &mut params)?;
+                            placement.state.encode_row(row, &mut statement.params)?;
                         }
                     }
-                    sent.push((index, placement.state.send(piece.len(), &params)?));
+                    sent.push((index, placement.state.send(piece.len(), &statement)?));
                     rest = behind;
                 }
             }

@@ -1,6 +1,7 @@
 //! Planning callbacks of the foreign data wrapper.
 
 mod colocated;
+pub mod conflict;
 mod cost;
 mod deciding;
 pub mod direct;

@@ -1,8 +1,9 @@
 //! Planning of INSERT, UPDATE and DELETE on one foreign table, row by row.
 
+use super::conflict::{self, ConflictPlan};
 use super::private::ModifyPlan;
-use crate::deparse::{self, OnConflict, Returning, RowId, Scope};
-use crate::error::{Failure, SqlState};
+use crate::deparse::{self, OnConflict, Returning, RowId};
+use crate::error::Failure;
 use crate::options::load;
 use crate::pg::relation::Relation;
 use crate::pg::{compat, node};
@@ -29,16 +30,8 @@ pub unsafe fn plan(
         // The rewriter has locked it.
         let relation = Relation::open((*entry).relid, pg_sys::NoLock as i32);
         let operation = (*node).operation;
-        let do_nothing = match (*node).onConflictAction {
-            pg_sys::OnConflictAction::ONCONFLICT_NONE => false,
-            pg_sys::OnConflictAction::ONCONFLICT_NOTHING => true,
-            _ => {
-                return Err(Failure::new(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    "ON CONFLICT DO UPDATE is not supported on foreign tables",
-                ));
-            }
-        };
+        let set_aside = conflict::found(node)?;
+        let do_nothing = (*node).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_NOTHING;
         let targets = match operation {
             CmdType::CMD_INSERT => all_columns(&relation),
             // A BEFORE UPDATE trigger may change any column.
@@ -50,8 +43,23 @@ pub unsafe fn plan(
         let checks = nth_list((*node).withCheckOptionLists, subplan);
         let trigger = has_after_trigger(&relation, operation);
         let attrs = deparse::returning_attrs(result, trigger, checks, returning);
-        let conflict = if do_nothing { OnConflict::DoNothing } else { OnConflict::Error };
-        build(operation, &relation, result, &targets, conflict, attrs).map(|plan| plan.to_list())
+        let action = match &set_aside {
+            Some(clause) => {
+                let table = load::foreign_table(relation.oid())?;
+                clause.shipped(&conflict::scope(table, result, clause.excluded()))?
+            }
+            None if do_nothing => OnConflict::DoNothing,
+            None => OnConflict::Error,
+        };
+        if action.excluded().is_some() {
+            conflict::check_update(&relation, returning)?;
+        }
+        let (mut plan, params) = build(operation, &relation, result, &targets, action, attrs)?;
+        if let (Some(clause), Some(update)) = (&set_aside, &mut plan.conflict) {
+            update.single = clause.is_single();
+            conflict::keep_params(node, &params);
+        }
+        Ok(plan.to_list())
     }
 }
 
@@ -87,12 +95,13 @@ pub unsafe fn insert_plan(
         let trigger = has_after_trigger(&relation, CmdType::CMD_INSERT);
         let attrs = deparse::returning_attrs(rti, trigger, checks, returning);
         let conflict = if do_nothing { OnConflict::DoNothing } else { OnConflict::Error };
-        build(CmdType::CMD_INSERT, &relation, rti, &targets, conflict, attrs)
+        Ok(build(CmdType::CMD_INSERT, &relation, rti, &targets, conflict, attrs)?.0)
     }
 }
 
 /// The INSERT of the rows that a sharded parent, range-table entry `rti`, sends to one of its placements. `returned`
-/// are the columns that must come back, numbered as the placement's.
+/// are the columns that must come back, numbered as the placement's. Also gives the expressions of the parameters
+/// before those of the rows.
 ///
 /// # Safety
 /// The relation is locked; `conflict` holds valid nodes in terms of `rti`, numbered as the placement's.
@@ -101,7 +110,7 @@ pub unsafe fn placement_insert(
     rti: pg_sys::Index,
     returned: *mut pg_sys::Bitmapset,
     conflict: OnConflict,
-) -> Result<ModifyPlan, Failure> {
+) -> Result<(ModifyPlan, Vec<*mut pg_sys::Expr>), Failure> {
     let relation = Relation::open(relid, pg_sys::NoLock as i32);
     let targets = all_columns(&relation);
     // SAFETY: as the caller vouches.
@@ -113,16 +122,19 @@ unsafe fn build(
     relation: &Relation,
     rti: pg_sys::Index,
     targets: &[i32],
-    conflict: OnConflict,
+    action: OnConflict,
     attrs: *mut pg_sys::Bitmapset,
-) -> Result<ModifyPlan, Failure> {
+) -> Result<(ModifyPlan, Vec<*mut pg_sys::Expr>), Failure> {
     // SAFETY: the relation is open, the nodes are the statement's.
     unsafe {
         let table = load::foreign_table(relation.oid())?;
-        let scope = Scope::new(std::ptr::null_mut(), [(rti, table)]);
+        let updates = action.excluded();
+        let scope = conflict::scope(table, rti, updates);
         let returned = Returning::Columns(attrs);
         let statement = match operation {
-            CmdType::CMD_INSERT => deparse::insert(&scope, rti, targets, conflict, &returned)?,
+            CmdType::CMD_INSERT => {
+                deparse::insert(&scope, rti, targets, action.clone(), &returned)?
+            }
             CmdType::CMD_UPDATE => {
                 deparse::update(&scope, rti, targets, RowId::CtidAndTable, &returned)?
             }
@@ -131,12 +143,22 @@ unsafe fn build(
         let generated = |attnum: &i32| {
             (*compat::attribute(relation.descriptor(), *attnum as usize - 1)).attgenerated != 0
         };
-        Ok(ModifyPlan {
+        let returning = !statement.retrieved.is_empty();
+        let mut plan = ModifyPlan {
             template: statement.template,
             targets: targets.iter().copied().filter(|attnum| !generated(attnum)).collect(),
-            returning: !statement.retrieved.is_empty(),
+            returning,
             retrieved: statement.retrieved,
-        })
+            conflict: None,
+        };
+        if updates.is_some() {
+            let mut first = plan.template.clone();
+            let before = if returning { "," } else { " RETURNING" };
+            first.push_str(&format!("{before} r{rti}.xmin, r{rti}.cmin"));
+            let again = deparse::insert(&scope, rti, targets, action.guarded(), &returned)?;
+            plan.conflict = Some(ConflictPlan { first, again: again.template, single: false });
+        }
+        Ok((plan, statement.params))
     }
 }
 

@@ -3,6 +3,7 @@
 //! This is the only channel from `plan` to `exec`. Each struct has one `to_list`/`from_list` pair; the list's
 //! layout is known to nobody else.
 
+use super::conflict::ConflictPlan;
 use super::routing::Routing;
 use crate::deparse::Template;
 use crate::error::Failure;
@@ -140,6 +141,8 @@ pub struct ModifyPlan {
     pub returning: bool,
     /// Attributes that RETURNING brings back.
     pub retrieved: Vec<i32>,
+    /// ON CONFLICT DO UPDATE.
+    pub conflict: Option<ConflictPlan>,
 }
 
 impl ModifyPlan {
@@ -155,6 +158,7 @@ impl ModifyPlan {
             out.integers(self.targets.iter().copied());
             out.integer(i32::from(self.returning));
             out.integers(self.retrieved.iter().copied());
+            ConflictPlan::write(self.conflict.as_ref(), &mut out);
             out.finish()
         }
     }
@@ -172,13 +176,19 @@ impl ModifyPlan {
                 targets: list.integers()?,
                 returning: list.integer()? != 0,
                 retrieved: list.integers()?,
+                conflict: ConflictPlan::read(&mut list)?,
             })
         }
     }
 
     /// The SQL for `rows` rows of `table`.
     pub fn sql(&self, table: &ForeignTable, rows: usize) -> String {
-        self.template.render_rows(rows, |_| table.remote_name(), |_| table.relid.to_u32())
+        ModifyPlan::render(&self.template, table, rows)
+    }
+
+    /// The same for one of the plan's other templates.
+    pub fn render(template: &Template, table: &ForeignTable, rows: usize) -> String {
+        template.render_rows(rows, |_| table.remote_name(), |_| table.relid.to_u32())
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! What is left alone is planned child by child: see [`is_candidate`].
 
-use super::{row_marks, targets};
+use super::{conflict, row_marks, targets};
 use crate::error::Failure;
 use crate::pg::{catalog, compat, ffi, hooks, node};
 use crate::settings;
@@ -32,14 +32,17 @@ pub fn init() {
 /// gives a copy of the query as it was: see targets.rs.
 unsafe fn rewrite(query: *mut pg_sys::Query) -> Result<*mut pg_sys::Query, Failure> {
     let mut spare = std::ptr::null_mut::<pg_sys::Query>();
-    // Restricted: the children are foreign tables, and PostgreSQL itself refuses them.
-    if !settings::enable_sharded_scan() || catalog::foreign_tables_restricted() {
-        return Ok(spare);
-    }
     // SAFETY: the query is valid and ours to change, as for any planner.
     unsafe {
         let mut targets = Vec::new();
         let queries = queries_of(query);
+        for &query in &queries {
+            conflict::set_aside(query);
+        }
+        // Restricted: the children are foreign tables, and PostgreSQL itself refuses them.
+        if !settings::enable_sharded_scan() || catalog::foreign_tables_restricted() {
+            return Ok(spare);
+        }
         for &query in &queries {
             if let Some(table) = targets::of(query)?
                 && !has_own_rows(&table)?
