@@ -9,6 +9,8 @@ static APPLICATION_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CStri
 
 /// `shard_fdw.enable_sharded_scan`.
 static ENABLE_SHARDED_SCAN: GucSetting<bool> = GucSetting::<bool>::new(true);
+/// `shard_fdw.enable_ordered_merge`.
+static ENABLE_ORDERED_MERGE: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.two_phase_commit`.
 static TWO_PHASE_COMMIT: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.resolver_role`.
@@ -35,6 +37,14 @@ pub fn init() {
         c"Plans a parent whose children are placements as one foreign table.",
         c"Without it, every child is planned by itself.",
         &ENABLE_SHARDED_SCAN,
+        GucContext::Userset,
+        GucFlags::EXPLAIN,
+    );
+    GucRegistry::define_bool_guc(
+        c"shard_fdw.enable_ordered_merge",
+        c"Has shards sort, and merges their rows.",
+        c"Without it, rows of several shards are sorted here.",
+        &ENABLE_ORDERED_MERGE,
         GucContext::Userset,
         GucFlags::EXPLAIN,
     );
@@ -123,4 +133,9 @@ pub fn debug_fault() -> Option<CString> {
 /// Whether sharded parents are planned as one foreign table (`shard_fdw.enable_sharded_scan`).
 pub fn enable_sharded_scan() -> bool {
     ENABLE_SHARDED_SCAN.get()
+}
+
+/// Whether sorted rows of several placements are merged (`shard_fdw.enable_ordered_merge`).
+pub fn enable_ordered_merge() -> bool {
+    ENABLE_ORDERED_MERGE.get()
 }

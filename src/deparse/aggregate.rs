@@ -111,6 +111,7 @@ impl Writer<'_> {
                     expr,
                     operator: (*sort).sortop,
                     nulls_first: (*sort).nulls_first,
+                    collate: None,
                 })
             })
         }

@@ -18,6 +18,8 @@ pub struct SortKey {
     pub operator: Oid,
     /// NULLs come first.
     pub nulls_first: bool,
+    /// The collation to be named, if any.
+    pub collate: Option<&'static str>,
 }
 
 impl SortKey {
@@ -59,7 +61,8 @@ impl SortKey {
             if operator == Oid::INVALID {
                 return Err(NotShipped::OperatorFamily(pathkey.pk_opfamily));
             }
-            Ok(Some(SortKey { expr, operator, nulls_first: pathkey.pk_nulls_first }))
+            let nulls_first = pathkey.pk_nulls_first;
+            Ok(Some(SortKey { expr, operator, nulls_first, collate: None }))
         }
     }
 }
@@ -104,6 +107,9 @@ impl Writer<'_> {
                 } else {
                     writer.top(key.expr)?;
                 }
+            }
+            if let Some(name) = key.collate {
+                writer.push(&format!(" COLLATE {name}"));
             }
             writer.sort_suffix(key)
         })

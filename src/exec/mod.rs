@@ -15,6 +15,8 @@ pub mod import;
 mod imported;
 mod join_columns;
 mod kinds;
+mod lane;
+mod merge;
 pub mod modify;
 mod modify_state;
 mod native;

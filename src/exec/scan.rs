@@ -5,11 +5,13 @@
 //! with it, so an ERROR needs no End callback.
 
 use super::join_columns::describe_columns;
+use super::lane::{Lane, Step};
+use super::merge::Merge;
 use super::params::ParamEncoder;
 use super::route::Route;
-use super::rows::{Fit, LocalColumn, RowDecoder};
+use super::rows::{LocalColumn, RowDecoder};
 use super::states;
-use super::stream::{Next, Stream};
+use super::stream::Stream;
 use super::tuple::Filler;
 use super::{alone, own_rows};
 use crate::error::Failure;
@@ -35,22 +37,9 @@ pub struct ScanState {
     columns: Vec<LocalColumn>,
     relation: String,
     keep: bool,
-    /// Nothing else of the statement reads from elsewhere.
-    alone: bool,
     started: bool,
-}
-
-/// One placement of the scan.
-struct Lane {
-    server: Oid,
-    sql: Rc<str>,
-    decoder: RowDecoder,
-    encoder: ParamEncoder,
-    /// Whether this start of the scan needs the placement.
-    active: bool,
-    /// As sent last.
-    params: Params,
-    stream: Option<Stream>,
+    /// Rows are merged by an order.
+    merge: Option<Merge>,
 }
 
 impl ScanState {
@@ -98,8 +87,8 @@ impl ScanState {
                 relation,
                 // Rows that this statement changes must not turn up changed when the scan is read again.
                 keep: modifies && rewinds,
-                alone: false,
                 started: false,
+                merge: Merge::new(&plan.merge, (*(*node).ss.ps.state).es_query_cxt)?,
                 plan,
             })
         }
@@ -121,11 +110,17 @@ impl ScanState {
             if !self.started {
                 self.start(node)?;
             }
+            if let Some(mut merge) = self.merge.take() {
+                let merged = self.next_merged(&mut merge, slot);
+                self.merge = Some(merge);
+                return merged.map(|()| slot);
+            }
+            let only = self.lanes.len() == 1;
             loop {
                 let mut ended = 0;
                 for step in 0..self.lanes.len() {
                     let index = (self.current + step) % self.lanes.len();
-                    match self.advance(index)? {
+                    match self.lanes[index].advance(only)? {
                         Step::Row(row) => {
                             self.current = index;
                             let lane = &mut self.lanes[index];
@@ -151,54 +146,42 @@ impl ScanState {
         }
     }
 
-    /// Moves one lane on as far as it goes without waiting; with a single lane it waits.
-    fn advance(&mut self, index: usize) -> Result<Step, Failure> {
-        let alone = self.lanes.len() == 1;
-        loop {
-            let lane = &mut self.lanes[index];
-            let Some(stream) = lane.stream.as_mut().filter(|_| lane.active) else {
-                return Ok(Step::End);
-            };
-            match stream.next_row() {
-                Next::Row(row) => return Ok(Step::Row(row)),
-                Next::End => return Ok(Step::End),
-                Next::Pending if alone || stream.is_ready() => {
-                    // SAFETY: the slot's last row was given up when the next one was asked for.
-                    unsafe { lane.decoder.reset_batch() };
-                    stream.receive()?;
-                    self.check_columns(index)?;
+    /// The next row of the merge in the slot, which is empty.
+    ///
+    /// # Safety
+    /// As for [`ScanState::iterate`].
+    unsafe fn next_merged(
+        &mut self,
+        merge: &mut Merge,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> Result<(), Failure> {
+        // SAFETY: a lane's values live until its next batch, which is taken when its row has been given out and the
+        // slot is empty again.
+        unsafe {
+            if merge.begun {
+                if let Some(index) = merge.first() {
+                    match self.lanes[index].take_head()? {
+                        true => {
+                            let lane = &self.lanes[index];
+                            merge.replace_first(lane.batches, |column| lane.head.value(column))?;
+                        }
+                        false => merge.remove_first(),
+                    }
                 }
-                Next::Pending => return Ok(Step::Wait),
+            } else {
+                for index in 0..self.lanes.len() {
+                    if self.lanes[index].take_head()? {
+                        let lane = &self.lanes[index];
+                        merge.add(index, lane.batches, |column| lane.head.value(column));
+                    }
+                }
+                merge.begin();
             }
+            if let Some(index) = merge.first() {
+                self.lanes[index].head.place(slot);
+            }
+            Ok(())
         }
-    }
-
-    /// Looks at the remote description of the first batch; asks again in other formats where it does not fit.
-    fn check_columns(&mut self, index: usize) -> Result<(), Failure> {
-        let lane = &mut self.lanes[index];
-        let Some(stream) = &mut lane.stream else { return Ok(()) };
-        if stream.take_overflow() {
-            self.alone = false;
-            let types = lane.encoder.param_types(lane.params.values.len());
-            return stream.start(&types, &lane.params, lane.decoder.formats(), false);
-        }
-        let Some(remote) = stream.take_columns() else { return Ok(()) };
-        if self.columns.is_empty() {
-            return Ok(());
-        }
-        let fit = lane.decoder.fit(&remote).map_err(|failure| {
-            failure.add_context(format!("remote SQL command: {}", stream.sql()))
-        })?;
-        if let Fit::Rebind(formats) = fit {
-            stream.close();
-            stream.start(
-                &lane.encoder.param_types(lane.params.values.len()),
-                &lane.params,
-                formats,
-                self.alone,
-            )?;
-        }
-        Ok(())
     }
 
     /// Sends the query before rows are asked for, when nothing has to be known for it that comes from other nodes;
@@ -246,7 +229,7 @@ impl ScanState {
         let servers: Vec<Oid> = active.iter().map(|&index| self.lanes[index].server).collect();
         let participants = txn::enlist_all(&servers, self.user)?;
         // SAFETY: the node is in execution.
-        self.alone = !self.plan.locking
+        let alone = !self.plan.locking
             && unsafe { alone::is_alone(node) }
             && alone::once_each(servers.iter().copied());
         let streams = active.len();
@@ -271,13 +254,8 @@ impl ScanState {
                 // SAFETY: the value is of the type the encoder was made for.
                 unsafe { lane.encoder.encode(i, value, null, &mut lane.params)? };
             }
-            let Some(stream) = &mut lane.stream else { continue };
-            stream.start(
-                &lane.encoder.param_types(lane.params.values.len()),
-                &lane.params,
-                lane.decoder.formats(),
-                self.alone,
-            )?;
+            lane.alone = alone;
+            lane.send()?;
         }
         self.current = 0;
         self.started = true;
@@ -297,6 +275,10 @@ impl ScanState {
                 active: true,
                 params: Params::default(),
                 stream: None,
+                alone: false,
+                counted: self.columns.is_empty(),
+                head: self.filler.clone(),
+                batches: 0,
             });
         }
         Ok(())
@@ -314,6 +296,9 @@ impl ScanState {
         // SAFETY: the node is valid.
         let changed = unsafe { !(*node).ss.ps.chgParam.is_null() };
         self.current = 0;
+        if let Some(merge) = &mut self.merge {
+            merge.reset();
+        }
         if !changed {
             let mut all = true;
             for lane in &mut self.lanes {
@@ -346,10 +331,4 @@ impl ScanState {
             self.lanes.iter().filter_map(|lane| Some((lane.server, lane.stream.as_ref()?)));
         streams.map(|(server, stream)| (server, stream.total()))
     }
-}
-
-enum Step {
-    Row(usize),
-    Wait,
-    End,
 }

@@ -21,6 +21,7 @@ enum Target {
 }
 
 /// Fills slots from result rows.
+#[derive(Clone)]
 pub struct Filler {
     targets: Vec<Target>,
     width: usize,
@@ -109,12 +110,31 @@ impl Filler {
     ) -> Result<(), Failure> {
         // SAFETY: decoded values outlive the slot's contents (see RowDecoder::reset_batch).
         unsafe {
-            if !self.targets.is_empty() {
-                decoder.decode(row, &mut self.values, &mut self.nulls)?;
-            }
+            self.take(decoder, row)?;
             self.place(slot);
         }
         Ok(())
+    }
+
+    /// Decodes `row` and keeps its values, for [`Filler::place`].
+    ///
+    /// # Safety
+    /// As for [`RowDecoder::decode`].
+    pub unsafe fn take(&mut self, decoder: &mut RowDecoder, row: &[u8]) -> Result<(), Failure> {
+        if self.targets.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: as the caller vouches.
+        unsafe { decoder.decode(row, &mut self.values, &mut self.nulls) }
+    }
+
+    /// The value that column `index` (from 0) of the slot would have, and whether it is NULL.
+    pub fn value(&self, index: usize) -> (Datum, bool) {
+        let place = self.targets.iter().position(|target| *target == Target::Attribute(index));
+        match place {
+            Some(place) if !self.nulls[place] => (self.values[place], false),
+            _ => (Datum::null(), true),
+        }
     }
 
     /// Fills `slot` from the row that another filler of the same columns stored last.
@@ -128,7 +148,11 @@ impl Filler {
         unsafe { self.place(slot) }
     }
 
-    unsafe fn place(&self, slot: *mut pg_sys::TupleTableSlot) {
+    /// Fills `slot`, which is empty, with the row taken last.
+    ///
+    /// # Safety
+    /// As for [`Filler::store`].
+    pub unsafe fn place(&self, slot: *mut pg_sys::TupleTableSlot) {
         // SAFETY: the slot's arrays are `width` long.
         unsafe {
             let values = std::slice::from_raw_parts_mut((*slot).tts_values, self.width);

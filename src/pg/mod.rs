@@ -26,6 +26,7 @@ pub mod invalidate;
 pub mod lock;
 pub mod memory;
 pub mod node;
+pub mod order;
 pub mod random;
 pub mod relation;
 pub mod spi;

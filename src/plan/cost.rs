@@ -169,7 +169,11 @@ pub fn sorted(estimate: &Estimate, info: &RelInfo) -> (f64, f64) {
     let mut transfer = Estimate { retrieved: estimate.retrieved, ..Estimate::default() };
     add_transfer(&mut transfer, info);
     let more = |all: f64, transfer: f64| all + (all - transfer).max(0.0) * (SORT_FACTOR - 1.0);
-    (more(estimate.startup, transfer.startup), more(estimate.total, transfer.total))
+    // Rows of several shards are merged here: a heap of their next ones.
+    let depth = (info.placements.len().max(1) as f64).log2();
+    // SAFETY: reads a cost parameter.
+    let merge = estimate.rows * depth * 2.0 * unsafe { pg_sys::cpu_operator_cost };
+    (more(estimate.startup, transfer.startup), more(estimate.total, transfer.total) + merge)
 }
 
 /// Size and cost of a join on the shard, from those of its sides.

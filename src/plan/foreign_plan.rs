@@ -1,5 +1,6 @@
 //! GetForeignPlan: the chosen path becomes a ForeignScan with its remote statement.
 
+use super::merge::Order;
 use super::private::ScanPlan;
 use super::relinfo::RelInfo;
 use super::routing::{self, Routing};
@@ -32,16 +33,17 @@ pub unsafe fn foreign_plan(
             return Ok(naming::plan(upper, targets, outer));
         }
         let finish = Finish::of(path);
-        let order_by = order_by(root, rel, info, path, finish)?;
+        let mut order = Order { keys: order_by(root, rel, info, path, finish)?, merged: false };
+        order.merged = info.placements.len() > 1 && !(*path).path.pathkeys.is_null();
         let limit = limit(root, finish, info.placements.len() > 1);
         if !node::is_simple_rel(&*rel) {
-            return upper_plan(root, rel, info, targets, outer, order_by, limit);
+            return upper_plan(root, rel, info, targets, outer, order, limit);
         }
         let (remote, local) = split(info, clauses);
         if info.sharded.is_some() {
-            sharded_plan(root, rel, info, path, targets, remote, local, order_by, limit)
+            sharded_plan(root, rel, info, path, targets, remote, local, order, limit)
         } else {
-            base_plan(root, rel, info, targets, remote, local, outer, order_by, limit)
+            base_plan(root, rel, info, targets, remote, local, outer, order.keys, limit)
         }
     }
 }
@@ -80,7 +82,7 @@ unsafe fn sharded_plan(
     targets: *mut pg_sys::List,
     remote: Exprs,
     local: Exprs,
-    order_by: Vec<SortKey>,
+    order: Order,
     limit: Limit,
 ) -> Result<*mut pg_sys::ForeignScan, Failure> {
     // SAFETY: as in `foreign_plan`.
@@ -91,7 +93,8 @@ unsafe fn sharded_plan(
         let again = row_marks::may_recheck(root) && !(*path).path.param_info.is_null();
         let recheck = if again { remote.clone() } else { Vec::new() };
         let here: Exprs = local.iter().chain(&recheck).copied().collect();
-        let scan_tlist = scan_tlist((*(*rel).reltarget).exprs, &here);
+        let mut scan_tlist = scan_tlist((*(*rel).reltarget).exprs, &here);
+        let (order_by, merge) = order.keys(&mut scan_tlist);
         let mut query = Select::new(Target::from_tlist(scan_tlist), info.from.clone());
         query.conditions = remote.clone();
         query.order_by = order_by;
@@ -105,6 +108,7 @@ unsafe fn sharded_plan(
             description: Some(info.named(root, rel)),
             locking: !query.locking.is_empty(),
             routing,
+            merge,
             params: statement.params.len() as u32,
             ..info.scan_plan(&[rti])
         };
@@ -218,7 +222,7 @@ unsafe fn upper_plan(
     info: &RelInfo,
     targets: *mut pg_sys::List,
     mut outer: *mut pg_sys::Plan,
-    order_by: Vec<SortKey>,
+    order: Order,
     limit: Limit,
 ) -> Result<*mut pg_sys::ForeignScan, Failure> {
     // SAFETY: as in `foreign_plan`.
@@ -226,13 +230,14 @@ unsafe fn upper_plan(
         let tables = info.from.tables();
         let conds: Exprs = info.local_conds.iter().map(|&clause| (*clause).clause).collect();
         let mut local = node::make_list(conds.iter().copied());
-        let (scan_tlist, group_by, having) = match &info.upper {
+        let (mut scan_tlist, group_by, having) = match &info.upper {
             Some(upper) => {
                 local = node::make_list(upper.local_having.iter().copied());
                 (upper.tlist, upper.group_by.clone(), upper.having.clone())
             }
             None => (scan_tlist((*(*rel).reltarget).exprs, &conds), GroupBy::Nothing, Vec::new()),
         };
+        let (order_by, merge) = order.keys(&mut scan_tlist);
         let target = match info.upper.as_ref().and_then(|upper| upper.shipped.clone()) {
             Some(shipped) => Target::Exprs(shipped),
             None => Target::from_tlist(scan_tlist),
@@ -255,6 +260,7 @@ unsafe fn upper_plan(
             locking: !query.locking.is_empty(),
             description: Some(info.description.clone()),
             routing,
+            merge,
             params: statement.params.len() as u32,
             ..info.scan_plan(&tables)
         };

@@ -6,7 +6,7 @@
 
 use super::relinfo::{Estimate, RelInfo};
 use super::upper::{Finish, sort_keys_of_group};
-use super::{cost, foreign_plan, paths};
+use super::{cost, foreign_plan, merge, paths};
 use crate::deparse;
 use crate::error::Failure;
 use crate::pg::compat;
@@ -45,21 +45,21 @@ pub(super) unsafe fn finish(
             }
         }
         let sort = !(*root).sort_pathkeys.is_null();
+        let mut merges = false;
         if sort {
             let keys = match &info.upper {
                 Some(upper) => sort_keys_of_group(info, upper, (*root).sort_pathkeys),
                 None => paths::sort_keys(input, info, (*root).sort_pathkeys),
             };
-            if keys.is_none() {
-                return Ok(());
-            }
+            let Some(keys) = keys else { return Ok(()) };
+            merges = info.placements.len() > 1 && merge::can_merge(&keys);
         }
         let Some(mut estimate) = info.estimate else { return Ok(()) };
         if sort {
             (estimate.startup, estimate.total) = cost::sorted(&estimate, info);
         }
         if info.placements.len() != 1 {
-            return finish_many(root, info, input, output, extra, estimate);
+            return finish_many(root, info, input, output, extra, estimate, merges);
         }
         limit(&mut estimate, info, extra);
         let path = compat::create_foreign_upper_path(
@@ -83,6 +83,7 @@ unsafe fn finish_many(
     output: *mut pg_sys::RelOptInfo,
     extra: *mut pg_sys::FinalPathExtraData,
     mut estimate: Estimate,
+    merges: bool,
 ) -> Result<(), Failure> {
     // SAFETY: planner data.
     unsafe {
@@ -100,20 +101,30 @@ unsafe fn finish_many(
         let wanted = (*extra).limit_tuples;
         if wanted > 0.0 {
             estimate.rows = most.min(wanted * info.placements.len() as f64);
-            let spared = (most - estimate.rows) * info.server.fdw_tuple_cost;
-            estimate.total = (estimate.total - spared).max(estimate.startup) * LIMIT_FACTOR;
+            if merges {
+                // As for a LIMIT here, of which each shard is spared as much.
+                let run = estimate.total - estimate.startup;
+                estimate.total = estimate.startup + run * estimate.rows / most.max(1.0);
+            } else {
+                let spared = (most - estimate.rows) * info.server.fdw_tuple_cost;
+                estimate.total = (estimate.total - spared).max(estimate.startup) * LIMIT_FACTOR;
+            }
+        }
+        if merges {
+            estimate.startup *= LIMIT_FACTOR;
+            estimate.total *= LIMIT_FACTOR;
         }
         let scan = compat::create_foreign_upper_path(
             root,
             input,
             last,
             estimate.path_cost(),
-            std::ptr::null_mut(),
+            if merges { (*root).sort_pathkeys } else { std::ptr::null_mut() },
         );
         let sort = !(*root).sort_pathkeys.is_null();
         (*scan).fdw_private = Finish { sort, limit: true }.to_list();
         let mut path: *mut pg_sys::Path = scan.cast();
-        if sort {
+        if sort && !merges {
             path =
                 pg_sys::create_sort_path(root, output, path, (*root).sort_pathkeys, wanted).cast();
         }

@@ -9,6 +9,7 @@ mod epq;
 pub mod foreign_plan;
 pub mod join;
 mod limit;
+pub mod merge;
 pub mod modify;
 mod naming;
 mod parameterized;

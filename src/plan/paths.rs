@@ -1,7 +1,7 @@
 //! Foreign paths: unsorted, and sorted by the shard where an order is of use.
 
 use super::relinfo::RelInfo;
-use super::{cost, pathkeys};
+use super::{cost, merge, pathkeys};
 use crate::deparse::SortKey;
 use crate::error::Failure;
 use crate::pg::compat::{self, PathCost};
@@ -71,8 +71,11 @@ unsafe fn add_all(
         };
         add(estimate.startup, estimate.total, ptr::null_mut(), outer);
         let wanted = (*root).query_pathkeys;
-        // Streams of several placements are not merged by an order.
-        if info.placements.len() == 1 && !wanted.is_null() && sort_keys(rel, info, wanted).is_some()
+        if wanted.is_null() {
+            return;
+        }
+        if sort_keys(rel, info, wanted)
+            .is_some_and(|keys| info.placements.len() == 1 || merge::can_merge(&keys))
         {
             let mut outer = outer;
             if !outer.is_null() && !pg_sys::pathkeys_contained_in(wanted, (*outer).pathkeys) {

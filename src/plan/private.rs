@@ -4,6 +4,7 @@
 //! layout is known to nobody else.
 
 use super::conflict::ConflictPlan;
+use super::merge::MergeKey;
 use super::routing::Routing;
 use crate::deparse::Template;
 use crate::error::Failure;
@@ -48,6 +49,8 @@ pub struct ScanPlan {
     pub routing: Vec<Routing>,
     /// How many of `fdw_exprs` are parameters of the statement; further ones are routing's.
     pub params: u32,
+    /// By what the sorted rows of several placements are merged.
+    pub merge: Vec<MergeKey>,
 }
 
 impl ScanPlan {
@@ -77,6 +80,7 @@ impl ScanPlan {
             out.integer(self.of_placements as i32);
             Routing::write(&self.routing, &mut out);
             out.integer(self.params as i32);
+            out.integers(self.merge.iter().flat_map(MergeKey::to_numbers));
             out.finish()
         }
     }
@@ -125,6 +129,7 @@ impl ScanPlan {
                 of_placements: list.integer()? as u32,
                 routing: Routing::read(&mut list)?,
                 params: list.integer()? as u32,
+                merge: list.integers()?.chunks(4).filter_map(MergeKey::from_numbers).collect(),
             })
         }
     }

@@ -1,7 +1,7 @@
 //! What comes after joining: GetForeignUpperPaths for grouping, the final sort and LIMIT.
 
 use super::relinfo::{RelInfo, Upper};
-use super::{cost, deciding, limit, partial};
+use super::{cost, deciding, limit, merge, partial};
 use crate::deparse::{self, GroupBy, SortKey};
 use crate::error::Failure;
 use crate::pg::compat::{self, PathCost};
@@ -224,14 +224,12 @@ unsafe fn order(
         // For LIMIT, whose input this will be.
         info.pointer(input).install(ordered);
         let Some(upper) = &info.upper else { return Ok(()) };
-        // Streams of several placements are not merged by an order.
-        if info.placements.len() != 1 {
+        let computed_here = upper.names_only || !upper.local_having.is_empty();
+        if (*(*root).parse).hasTargetSRFs || computed_here {
             return Ok(());
         }
-        if (*(*root).parse).hasTargetSRFs || !upper.local_having.is_empty() {
-            return Ok(());
-        }
-        if sort_keys_of_group(info, upper, (*root).sort_pathkeys).is_none() {
+        let keys = sort_keys_of_group(info, upper, (*root).sort_pathkeys);
+        if !keys.is_some_and(|keys| info.placements.len() == 1 || merge::can_merge(&keys)) {
             return Ok(());
         }
         let Some(estimate) = info.estimate else { return Ok(()) };

@@ -1,0 +1,123 @@
+//! One placement of a running scan: its stream of rows, and how they are decoded.
+
+use super::params::ParamEncoder;
+use super::rows::{Fit, RowDecoder};
+use super::stream::{Next, Stream};
+use super::tuple::Filler;
+use crate::error::Failure;
+use crate::txn;
+use crate::wire::Params;
+use pgrx::pg_sys::Oid;
+use std::rc::Rc;
+
+/// One placement of a scan.
+pub(super) struct Lane {
+    pub(super) server: Oid,
+    pub(super) sql: Rc<str>,
+    pub(super) decoder: RowDecoder,
+    pub(super) encoder: ParamEncoder,
+    /// Whether this start of the scan needs the placement.
+    pub(super) active: bool,
+    /// As sent last.
+    pub(super) params: Params,
+    pub(super) stream: Option<Stream>,
+    /// Nothing else of the statement reads from elsewhere.
+    pub(super) alone: bool,
+    /// Rows have no columns: they are only counted.
+    pub(super) counted: bool,
+    /// The next row, when rows are merged.
+    pub(super) head: Filler,
+    /// Counts the batches that have come.
+    pub(super) batches: u64,
+}
+
+/// What [`Lane::advance`] found.
+pub(super) enum Step {
+    /// A row: `Stream::row` of this number.
+    Row(usize),
+    /// Rows are on their way.
+    Wait,
+    /// No more rows.
+    End,
+}
+
+impl Lane {
+    /// Sends the query with the lane's parameters.
+    pub(super) fn send(&mut self) -> Result<(), Failure> {
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        let types = self.encoder.param_types(self.params.values.len());
+        stream.start(&types, &self.params, self.decoder.formats(), self.alone)
+    }
+
+    /// Moves on as far as it goes without waiting; with `wait`, to the next row or the end.
+    ///
+    /// # Safety
+    /// Nobody uses the values of the last row any more; the decoder's memory context is alive.
+    pub(super) unsafe fn advance(&mut self, wait: bool) -> Result<Step, Failure> {
+        loop {
+            let Some(stream) = self.stream.as_mut().filter(|_| self.active) else {
+                return Ok(Step::End);
+            };
+            match stream.next_row() {
+                Next::Row(row) => return Ok(Step::Row(row)),
+                Next::End => return Ok(Step::End),
+                Next::Pending if wait || stream.is_ready() => {
+                    // SAFETY: as the caller vouches.
+                    unsafe { self.decoder.reset_batch() };
+                    self.batches += 1;
+                    stream.receive()?;
+                    self.check_columns()?;
+                }
+                Next::Pending => return Ok(Step::Wait),
+            }
+        }
+    }
+
+    /// Decodes the next row into [`Lane::head`], waiting for it; false when there is none.
+    ///
+    /// # Safety
+    /// As for [`Lane::advance`].
+    pub(super) unsafe fn take_head(&mut self) -> Result<bool, Failure> {
+        loop {
+            // SAFETY: as the caller vouches.
+            match unsafe { self.advance(false)? } {
+                Step::Row(row) => {
+                    let Some(stream) = &self.stream else { return Ok(false) };
+                    // SAFETY: as the caller vouches.
+                    unsafe { self.head.take(&mut self.decoder, stream.row(row))? };
+                    return Ok(true);
+                }
+                Step::End => return Ok(false),
+                Step::Wait => {
+                    if let Some(stream) = &self.stream
+                        && let Some(ticket) = stream.ticket()
+                    {
+                        txn::wait_any(&[(stream.participant(), ticket)], None)?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks at the remote description of the first batch; asks again in other formats where it does not fit.
+    fn check_columns(&mut self) -> Result<(), Failure> {
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        if stream.take_overflow() {
+            self.alone = false;
+            return self.send();
+        }
+        let Some(remote) = stream.take_columns() else { return Ok(()) };
+        if self.counted {
+            return Ok(());
+        }
+        let fit = self.decoder.fit(&remote).map_err(|failure| {
+            failure.add_context(format!("remote SQL command: {}", stream.sql()))
+        })?;
+        if let Fit::Rebind(formats) = fit {
+            stream.close();
+            let types = self.encoder.param_types(self.params.values.len());
+            stream.start(&types, &self.params, formats, self.alone)?;
+        }
+        Ok(())
+    }
+}
