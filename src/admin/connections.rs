@@ -10,13 +10,13 @@ use crate::session::cache;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
-/// The connections of this session to other servers.
+/// The connections of this session to other servers, in the form of PostgreSQL 18's postgres_fdw.
 ///
 /// `server_name` and `user_name` are NULL when the server or user mapping has been dropped in the running
 /// transaction. `closed` tells whether the other side has hung up, and is NULL unless `check_conn` is set.
 #[pg_extern(sql = "
 CREATE FUNCTION shard_fdw_get_connections(
-    check_conn boolean DEFAULT false, OUT server_name text, OUT valid boolean, OUT user_name text,
+    check_conn boolean DEFAULT false, OUT server_name text, OUT user_name text, OUT valid boolean,
     OUT used_in_xact boolean, OUT closed boolean, OUT remote_backend_pid integer)
 RETURNS SETOF record VOLATILE STRICT PARALLEL RESTRICTED
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
@@ -27,8 +27,8 @@ fn shard_fdw_get_connections(
     'static,
     (
         name!(server_name, Option<Vec<u8>>),
-        name!(valid, bool),
         name!(user_name, Option<Vec<u8>>),
+        name!(valid, bool),
         name!(used_in_xact, bool),
         name!(closed, Option<bool>),
         name!(remote_backend_pid, i32),
@@ -39,8 +39,8 @@ fn shard_fdw_get_connections(
         .map(|connection| {
             (
                 server_name(connection).as_deref().map(text::to_server_bytes),
-                !connection.is_stale(),
                 user_name(connection).as_deref().map(text::to_server_bytes),
+                !connection.is_stale(),
                 connection.in_transaction.get(),
                 check_conn.then(|| connection.session.is_dead()),
                 connection.session.backend_pid(),

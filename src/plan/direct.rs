@@ -261,7 +261,10 @@ unsafe fn blank_unread(
             let expr = (*entry).expr;
             let own = own_column(expr);
             let keep = if immediate {
-                (*entry).resjunk && own.is_none() && is_read(expr)
+                // A new value that is another table's column serves RETURNING as well.
+                ((*entry).resjunk || node::is_a(expr, pg_sys::NodeTag::T_Var))
+                    && own.is_none()
+                    && is_read(expr)
             } else {
                 own.is_none_or(|attnum| attnum >= 0 || attnum == pg_sys::TableOidAttributeNumber)
             };
