@@ -43,7 +43,6 @@ SELECT expect_error('INSERT INTO chk VALUES (3, 0, 3)');
 SELECT expect_error('UPDATE chk SET b = -b WHERE a = 1');
 SELECT expect_error('UPDATE chk SET a = 2 WHERE a = 1');
 INSERT INTO chk VALUES (1, 1, 5), (3, 3, 2), (4, 4, 4) ON CONFLICT DO NOTHING RETURNING *;
-SELECT expect_error('INSERT INTO chk VALUES (1, 9) ON CONFLICT (a) DO NOTHING');
 INSERT INTO tr VALUES (1, 'x'); INSERT INTO ref VALUES (1);
 SELECT expect_error('DELETE FROM tr'); SELECT expect_error('INSERT INTO ref VALUES (2)');
 SELECT * FROM chk ORDER BY a;
