@@ -49,4 +49,5 @@ pub extern "C-unwind" fn _PG_init() {
     txn::init();
     plan::sharded::init();
     exec::sharded_result::init();
+    exec::copy::statement::init();
 }

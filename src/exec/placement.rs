@@ -111,6 +111,11 @@ impl Placement {
         }
     }
 
+    /// The foreign table, open.
+    pub fn relation(&self) -> pg_sys::Relation {
+        self.relation
+    }
+
     /// The row as the placement takes it, or `None` when a trigger of the placement leaves it out. The slot given
     /// back is good until the next row.
     ///

@@ -84,9 +84,10 @@ impl ShardedState {
                 || seen
                 || fires(|triggers| triggers.trig_insert_before_row)
                 || table.members.iter().any(|member| member.insert_triggers);
-            let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>();
-            let conflict = match (*plan).onConflictAction {
-                OnConflictAction::ONCONFLICT_NOTHING => OnConflict::DoNothing,
+            // COPY has no plan.
+            let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>().as_ref();
+            let conflict = match plan.map(|plan| plan.onConflictAction) {
+                Some(OnConflictAction::ONCONFLICT_NOTHING) => OnConflict::DoNothing,
                 _ => OnConflict::Error,
             };
             let user = compat::result_user(result, estate);
@@ -137,10 +138,8 @@ impl ShardedState {
         unsafe {
             let relation = (*self.parent.result).ri_RelationDesc;
             (*relation).rd_id = self.table.parent;
-            let index = self.route(slot)?;
-            self.open(&[index])?;
+            let Some((index, row)) = self.place(slot)? else { return Ok(false) };
             let Some(placement) = self.placements[index].as_mut() else { return Ok(false) };
-            let Some(row) = placement.prepare(slot)? else { return Ok(false) };
             let stored = placement.state.insert(&[row])?;
             if stored == 0 {
                 return Ok(false);
@@ -153,6 +152,36 @@ impl ShardedState {
             }
             Ok(true)
         }
+    }
+
+    /// Whether something has to see the rows one by one, as they are stored.
+    pub fn is_single(&self) -> bool {
+        self.single
+    }
+
+    /// The number of the placement that the row belongs to, which is then open, and the row as it takes it, good until
+    /// the next one; `None` when the row is left out.
+    ///
+    /// # Safety
+    /// The slot holds a row of the parent.
+    pub unsafe fn place(
+        &mut self,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> Result<Option<(usize, *mut pg_sys::TupleTableSlot)>, Failure> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let index = self.route(slot)?;
+            if self.placements[index].is_none() {
+                self.open(&[index])?;
+            }
+            let Some(placement) = self.placements[index].as_mut() else { return Ok(None) };
+            Ok(placement.prepare(slot)?.map(|row| (index, row)))
+        }
+    }
+
+    /// A placement, once it is open.
+    pub fn placement(&mut self, index: usize) -> Option<&mut Placement> {
+        self.placements.get_mut(index)?.as_deref_mut()
     }
 
     /// Inserts a batch and gives the number of rows stored.

@@ -83,7 +83,10 @@ unsafe fn adapt(state: *mut pg_sys::ModifyTableState) -> Result<(), Failure> {
 }
 
 /// A copy of an open relation that says it is a foreign table without indexes; in the current memory context.
-unsafe fn doctored(relation: pg_sys::Relation) -> pg_sys::Relation {
+///
+/// # Safety
+/// The relation is open, and stays so as long as the copy is used.
+pub unsafe fn doctored(relation: pg_sys::Relation) -> pg_sys::Relation {
     // SAFETY: plain copies of the two structs; what they point to lives as long as the original is open.
     unsafe {
         let copy = pg_sys::palloc(size_of::<pg_sys::RelationData>()).cast::<pg_sys::RelationData>();
@@ -110,7 +113,10 @@ unsafe fn has_row_triggers(result: *mut pg_sys::ResultRelInfo) -> bool {
 }
 
 /// Refuses what could not be kept, before anything is done.
-unsafe fn check_supported(
+///
+/// # Safety
+/// An initialised node and its result relation, the parent of `table`.
+pub unsafe fn check_supported(
     state: *mut pg_sys::ModifyTableState,
     result: *mut pg_sys::ResultRelInfo,
     table: &ShardedTable,
@@ -119,17 +125,21 @@ unsafe fn check_supported(
     // SAFETY: an initialised node; a TrigDesc has `numtriggers` triggers.
     unsafe {
         let name = crate::pg::catalog::relation_name(table.parent).unwrap_or_default();
-        let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>();
-        let conflict = (*plan).onConflictAction;
+        // COPY has no plan.
+        let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>().as_ref();
+        let none = pg_sys::OnConflictAction::ONCONFLICT_NONE;
+        let conflict = plan.map_or(none, |plan| plan.onConflictAction);
         if conflict == pg_sys::OnConflictAction::ONCONFLICT_UPDATE
             || (conflict == pg_sys::OnConflictAction::ONCONFLICT_NOTHING
-                && !(*plan).arbiterIndexes.is_null())
+                && plan.is_some_and(|plan| !plan.arbiterIndexes.is_null()))
         {
             return refuse(format!(
                 "ON CONFLICT with a conflict target is not supported on sharded table \"{name}\""
             ));
         }
-        if !(*state).mt_transition_capture.is_null() {
+        // COPY prepares for them later.
+        let new_table = (*result).ri_TrigDesc.as_ref().is_some_and(|t| t.trig_insert_new_table);
+        if !(*state).mt_transition_capture.is_null() || (plan.is_none() && new_table) {
             return refuse(format!(
                 "transition tables are not supported on sharded table \"{name}\""
             ));

@@ -1,5 +1,7 @@
 //! Every difference between PostgreSQL 15, 16, 17 and 18 that the extension meets.
 
+pub mod copy;
+
 use pgrx::pg_sys;
 
 /// A WaitEventSet that lives as long as the backend.

@@ -33,6 +33,7 @@ pub mod spi;
 pub mod text;
 pub mod transmission;
 pub mod typeio;
+pub mod utility;
 pub mod wait;
 pub mod worker;
 pub mod xact;

@@ -13,6 +13,14 @@ impl Relation {
         Relation(unsafe { pg_sys::table_open(relid, lock) })
     }
 
+    /// Takes over a relation that was opened otherwise.
+    ///
+    /// # Safety
+    /// The relation is open and nobody else closes it.
+    pub unsafe fn over(opened: pg_sys::Relation) -> Relation {
+        Relation(opened)
+    }
+
     /// PostgreSQL's pointer, valid as long as this value.
     pub fn raw(&self) -> pg_sys::Relation {
         self.0

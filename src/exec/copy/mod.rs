@@ -10,6 +10,8 @@
 mod callbacks;
 mod encode;
 mod lane;
+mod parent;
+pub mod statement;
 mod text;
 
 use super::modify;
@@ -31,20 +33,30 @@ thread_local! {
     static RUNS: RefCell<Vec<(*mut pg_sys::EState, Weak<Run>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A foreign table that rows are copied to.
+/// A foreign table or sharded parent that rows are copied to.
 struct CopyState {
     run: Rc<Run>,
-    encoder: RowEncoder,
-    relid: Oid,
+    target: Target,
     user: Oid,
+    /// The table that the statement names.
+    name: String,
+}
+
+enum Target {
+    Table(Box<Table>),
+    Parent(Box<parent::Rows>),
+}
+
+/// A foreign table.
+struct Table {
+    relid: Oid,
     columns: Vec<i16>,
+    encoder: RowEncoder,
     /// Where its rows go; none before the first one.
     handle: Option<Handle>,
     /// What PostgreSQL would call by itself.
     original: *mut pg_sys::FdwRoutine,
     node: *mut pg_sys::ModifyTableState,
-    /// The table that the statement names.
-    name: String,
 }
 
 /// BeginForeignInsert: rows that come from COPY FROM or from partition routing.
@@ -71,28 +83,34 @@ unsafe fn begin(
 ) -> Result<bool, Failure> {
     // SAFETY: as the caller vouches. The state, the run and the routine live as long as the executor state.
     unsafe {
-        let triggers = (*result).ri_TrigDesc;
-        if !triggers.is_null()
-            && ((*triggers).trig_insert_before_row || (*triggers).trig_insert_after_row)
-        {
-            return Ok(false);
-        }
         let estate = (*node).ps.state;
-        let relation = (*result).ri_RelationDesc;
-        let columns = columns((*relation).rd_att);
-        if columns.is_empty() {
-            return Ok(false);
-        }
         let context = (*estate).es_query_cxt;
+        let relation = (*result).ri_RelationDesc;
+        let target = if let Some(pending) = parent::Pending::take((*relation).rd_id) {
+            let Some(rows) = parent::Rows::begin(node, result, pending)? else { return Ok(true) };
+            Target::Parent(Box::new(rows))
+        } else {
+            let triggers = (*result).ri_TrigDesc;
+            let columns = columns((*relation).rd_att);
+            if columns.is_empty()
+                || !triggers.is_null()
+                    && ((*triggers).trig_insert_before_row || (*triggers).trig_insert_after_row)
+            {
+                return Ok(false);
+            }
+            Target::Table(Box::new(Table {
+                relid: (*relation).rd_id,
+                encoder: RowEncoder::new((*relation).rd_att, &columns, context),
+                columns,
+                handle: None,
+                original: (*result).ri_FdwRoutine,
+                node,
+            }))
+        };
         let state = CopyState {
             run: run_of(estate),
-            encoder: RowEncoder::new((*relation).rd_att, &columns, context),
-            relid: (*relation).rd_id,
+            target,
             user: compat::result_user(result, estate),
-            columns,
-            handle: None,
-            original: (*result).ri_FdwRoutine,
-            node,
             name: relation_name((*node).rootResultRelInfo),
         };
         (*result).ri_FdwRoutine = callbacks::routine((*result).ri_FdwRoutine, context);
@@ -144,25 +162,25 @@ unsafe fn insert(
 ) -> Result<*mut pg_sys::TupleTableSlot, Failure> {
     // SAFETY: the callback's arguments are as fdwhandler.sgml says.
     unsafe {
-        let state = state(result)?;
-        let handle = match &state.handle {
-            Some(handle) => handle,
-            None => match open(&state.run, state.relid, state.user, &state.columns)? {
-                Some(handle) => &*state.handle.insert(handle),
-                None => {
-                    let (node, original) = (state.node, state.original);
+        let CopyState { run, target, user, name } = state(result)?;
+        let kept = match target {
+            Target::Parent(rows) => rows.put(run, *user, (*estate).es_query_cxt, slot)?,
+            Target::Table(table) => {
+                if table.handle.is_none() {
+                    table.handle = open(run, table.relid, *user, &table.columns)?;
+                }
+                let Some(handle) = &table.handle else {
+                    let (node, original) = (table.node, table.original);
                     (*result).ri_FdwRoutine = original;
                     (*result).ri_FdwState = std::ptr::null_mut();
                     modify::begin_insert(node, result)?;
                     return modify::insert_one(estate, result, slot);
-                }
-            },
+                };
+                handle.row(|out| table.encoder.row(slot, out))?.map(|()| true)
+            }
         };
-        let encoder = &mut state.encoder;
-        handle
-            .row(|out| encoder.row(slot, out))?
-            .map_err(|failure| pg_copy::of_table(failure, &state.name))?;
-        Ok(slot)
+        let kept = kept.map_err(|failure| pg_copy::of_table(failure, name))?;
+        Ok(if kept { slot } else { std::ptr::null_mut() })
     }
 }
 
@@ -175,6 +193,9 @@ unsafe fn end(result: *mut pg_sys::ResultRelInfo) -> Result<(), Failure> {
                 .run
                 .finish()
                 .map_err(|failure| failure.add_context(format!("COPY {}", state.name)))?;
+            if let Target::Parent(rows) = &mut state.target {
+                rows.end();
+            }
         }
         (*result).ri_FdwState = std::ptr::null_mut();
         Ok(())

@@ -1,0 +1,161 @@
+//! A sharded parent as the target of COPY FROM.
+//!
+//! COPY has opened one of the placements in the parent's stead, because a foreign table is what has callbacks. When it
+//! begins with it, the result relation is made the parent's: relation, triggers, generated columns. Each row is then
+//! placed as an INSERT's is, and goes to the COPY of its placement. Where something has to see the rows one by one
+//! (row triggers, transition tables) they are INSERTed.
+
+use super::encode::RowEncoder;
+use super::lane::{Handle, Run};
+use crate::error::Failure;
+use crate::exec::modify;
+use crate::exec::sharded_insert::ShardedState;
+use crate::exec::sharded_result::{check_supported, doctored};
+use crate::pg::memory::{self, ContextGuard};
+use crate::pg::relation::Relation;
+use crate::shard::ShardedTable;
+use pgrx::pg_sys::{self, Oid};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// The parent that a COPY is about to begin with, by the name of one of its placements.
+pub struct Pending {
+    nominal: Oid,
+    relation: pg_sys::Relation,
+    table: Rc<ShardedTable>,
+}
+
+thread_local! {
+    static PENDING: RefCell<Option<Pending>> = const { RefCell::new(None) };
+}
+
+/// Takes the announcement back.
+pub struct Announced;
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        PENDING.take();
+    }
+}
+
+impl Pending {
+    /// For the COPY that is executed next. The relation stays open that long.
+    pub fn announce(nominal: Oid, relation: &Relation, table: Rc<ShardedTable>) -> Announced {
+        PENDING.replace(Some(Pending { nominal, relation: relation.raw(), table }));
+        Announced
+    }
+
+    /// What was announced for a relation.
+    pub fn take(relid: Oid) -> Option<Pending> {
+        PENDING.with_borrow_mut(|pending| pending.take_if(|pending| pending.nominal == relid))
+    }
+}
+
+/// Rows of a parent on their way to its placements.
+pub struct Rows {
+    sharded: ShardedState,
+    /// Parallel to the table's members.
+    places: Vec<Option<Place>>,
+}
+
+/// A placement: where its rows go, and how.
+struct Place {
+    /// `None`: they are inserted.
+    handle: Option<Handle>,
+    encoder: RowEncoder,
+}
+
+impl Rows {
+    /// Makes `result` the parent's. `None`: rows are INSERTed, everything is prepared.
+    ///
+    /// # Safety
+    /// BeginForeignInsert's arguments; the relation that was announced stays open.
+    pub unsafe fn begin(
+        node: *mut pg_sys::ModifyTableState,
+        result: *mut pg_sys::ResultRelInfo,
+        pending: Pending,
+    ) -> Result<Option<Rows>, Failure> {
+        // SAFETY: as the caller vouches; what is made lives in the statement's memory.
+        unsafe {
+            let context = (*(*node).ps.state).es_query_cxt;
+            let _guard = ContextGuard::switch_to(context);
+            (*result).ri_RelationDesc = doctored(pending.relation);
+            take_triggers(result, (*pending.relation).trigdesc);
+            check_supported(node, result, &pending.table)?;
+            let places = pending.table.members.iter().map(|_| None).collect();
+            let sharded = ShardedState::new(node, result, pending.relation, pending.table)?;
+            if sharded.is_single() {
+                let state = modify::State::Sharded(Box::new(sharded));
+                (*result).ri_FdwState = memory::give(context, state).cast();
+                return Ok(None);
+            }
+            Ok(Some(Rows { sharded, places }))
+        }
+    }
+
+    /// Sends one row on its way. The inner failure is not the row's own. False when it is left out.
+    ///
+    /// # Safety
+    /// The slot holds a row of the parent, in the statement that `begin` was called for.
+    pub unsafe fn put(
+        &mut self,
+        run: &Rc<Run>,
+        user: Oid,
+        context: pg_sys::MemoryContext,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> Result<Result<bool, Failure>, Failure> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let Some((index, row)) = self.sharded.place(slot)? else { return Ok(Ok(false)) };
+            let Some(placement) = self.sharded.placement(index) else { return Ok(Ok(false)) };
+            let place = match &mut self.places[index] {
+                Some(place) => place,
+                none => {
+                    let relation = placement.relation();
+                    let columns = super::columns((*relation).rd_att);
+                    let encoder = RowEncoder::new((*relation).rd_att, &columns, context);
+                    let handle = super::open(run, (*relation).rd_id, user, &columns)?;
+                    none.insert(Place { handle, encoder })
+                }
+            };
+            match &place.handle {
+                Some(handle) => {
+                    let sent = handle.row(|out| place.encoder.row(row, out))?;
+                    Ok(sent.map(|()| true))
+                }
+                None => Ok(Ok(placement.state.insert(&[row])? > 0)),
+            }
+        }
+    }
+
+    /// Closes the placements.
+    ///
+    /// # Safety
+    /// Called once, at the end of a statement that did not fail.
+    pub unsafe fn end(&mut self) {
+        // SAFETY: as the caller vouches.
+        unsafe { self.sharded.end() };
+    }
+}
+
+/// Gives the result relation the parent's triggers in place of the placement's.
+unsafe fn take_triggers(result: *mut pg_sys::ResultRelInfo, triggers: *mut pg_sys::TriggerDesc) {
+    // SAFETY: as InitResultRelInfo does.
+    unsafe {
+        let triggers = pg_sys::CopyTriggerDesc(triggers);
+        (*result).ri_TrigDesc = triggers;
+        let count = if triggers.is_null() { 0 } else { (*triggers).numtriggers as usize };
+        (*result).ri_TrigFunctions = array(count);
+        (*result).ri_TrigWhenExprs = array(count);
+        (*result).ri_TrigInstrument = std::ptr::null_mut();
+    }
+}
+
+/// Room for `count` values, zeroed; NULL for none.
+unsafe fn array<T>(count: usize) -> *mut T {
+    if count == 0 {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: the current memory context is alive.
+    unsafe { pg_sys::palloc0(count * size_of::<T>()).cast() }
+}
