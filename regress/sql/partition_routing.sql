@@ -68,7 +68,7 @@ UPDATE l_pt SET k = 1 WHERE id > 30 AND k > 0;
 SELECT same_rows('TABLE pt', 'TABLE l_pt');
 INSERT INTO pt VALUES (33, 2, 'c');
 INSERT INTO l_pt VALUES (33, 2, 'c');
--- Rows do not leave foreign partitions: the shard's constraint says no.
+-- Rows do not leave foreign partitions of such a table.
 SELECT expect_error('UPDATE pt SET k = 2 WHERE k = 1');
 SELECT expect_error('UPDATE pt SET k = 2 + random()::int / 2 WHERE k = 1');
 SELECT same_rows('TABLE pt', 'TABLE l_pt');

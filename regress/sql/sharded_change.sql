@@ -98,3 +98,108 @@ EXECUTE u(5, '5'); EXECUTE u(6, '6'); EXECUTE u(7, '7'); EXECUTE u(8, '8'); EXEC
 EXECUTE l(5, '5'); EXECUTE l(6, '6'); EXECUTE l(7, '7'); EXECUTE l(8, '8'); EXECUTE l(9, '9'); EXECUTE l(10, '10'); EXECUTE l(11, '11');
 RESET plan_cache_mode;
 SELECT twin('UPDATE tbl SET g = 5 WHERE false');
+
+-- Rows whose key changes move to their new shard.
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE tbl SET id = id + 1000 WHERE id = 5;
+SELECT twin('UPDATE tbl SET id = id + 1001 WHERE id = 5');
+SELECT twin('UPDATE tbl SET id = id + 1, g = 50 WHERE id BETWEEN 100 AND 110');
+SELECT twin('UPDATE tbl SET id = -id');
+SELECT twin('UPDATE tbl SET id = -id - 3');
+SELECT twin('UPDATE par SET k = k + 1');
+SELECT twin('UPDATE par SET k = k * 2, w = w + 1 WHERE k < 20');
+BEGIN;
+UPDATE tbl SET id = id - 90 WHERE id = 20 RETURNING id, g, t;
+UPDATE loc SET id = id - 90 WHERE id = 20 RETURNING id, g, t;
+SELECT expect_error('UPDATE tbl SET id = id + 1 WHERE id = 25 RETURNING tableoid, id');
+SELECT tableoid::regclass, * FROM tbl WHERE id = -70;
+ROLLBACK;
+SELECT twin('UPDATE tbl SET id = NULL WHERE id = 33');
+SELECT twin('UPDATE tbl SET id = 777 WHERE id IS NULL');
+PREPARE m(int, int) AS UPDATE tbl SET id = $2 WHERE id = $1 RETURNING id;
+PREPARE ml(int, int) AS UPDATE loc SET id = $2 WHERE id = $1 RETURNING id;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE m(777, 778); EXECUTE m(778, 779); EXECUTE m(779, 780); EXECUTE m(780, 781); EXECUTE m(781, 781); EXECUTE m(781, 782); EXECUTE m(782, 790);
+EXECUTE ml(777, 790);
+RESET plan_cache_mode;
+SELECT same_rows('SELECT * FROM tbl', 'SELECT * FROM loc');
+-- Not through the placement itself; and where it does not move it may change.
+SELECT expect_error('UPDATE tbl2 SET id = id + 1');
+UPDATE tbl2 SET id = id + 4 WHERE id = 790; UPDATE loc SET id = 794 WHERE id = 790;
+SELECT expect_error('UPDATE par1 SET k = 2');
+-- To nowhere.
+CREATE TABLE gap (k int, v int); CREATE FOREIGN TABLE gap0 (CHECK (k BETWEEN 0 AND 9)) INHERITS (gap) SERVER db0; CREATE FOREIGN TABLE gap1 (CHECK (k BETWEEN 5 AND 19)) INHERITS (gap) SERVER db1;
+\c :db0
+CREATE TABLE gap0 (k int, v int);
+\c :db1
+CREATE TABLE gap1 (k int, v int);
+\c :coord
+INSERT INTO gap0 VALUES (1, 1), (6, 6); INSERT INTO gap1 VALUES (6, 16), (12, 12);
+SELECT expect_error('UPDATE gap SET k = 25 WHERE k = 6');
+-- Where rules overlap a row stays while it may.
+UPDATE gap SET k = 7 WHERE k = 6; SELECT tableoid::regclass, * FROM gap ORDER BY 1, 2;
+UPDATE gap SET k = k + 4; SELECT tableoid::regclass, * FROM gap ORDER BY 1, 2;
+UPDATE gap SET k = NULL WHERE k = 11; SELECT tableoid::regclass, * FROM gap ORDER BY 1, 2, 3;
+-- Rows with equal ctids in the partitions of a remote table.
+SELECT tableoid::regclass, count(*), count(DISTINCT ctid) < count(*) AS ambiguous FROM par GROUP BY 1 ORDER BY 1;
+SELECT twin('UPDATE par SET r = r || ''!'', k = k + 2 * (random()::int / 2) WHERE k % 3 = 0');
+SELECT twin('DELETE FROM par WHERE k % 5 = 0 AND random() >= 0');
+
+-- Joins, sub-selects, multi-assignment.
+CREATE TABLE src AS SELECT i AS id, 'src' || i AS t FROM generate_series(-300, 300, 3) i;
+SELECT twin('UPDATE tbl SET t = s.t FROM src s WHERE s.id = tbl.id');
+SELECT twin('UPDATE tbl SET id = tbl.id + 1, t = s.t FROM src s WHERE s.id = tbl.id');
+SELECT twin('DELETE FROM tbl USING src s WHERE s.id = tbl.id AND s.id % 2 = 0');
+SELECT twin('UPDATE tbl SET (g, v) = (SELECT count(*), max(s.id) FROM src s WHERE s.id < tbl.id)');
+SELECT twin('UPDATE tbl SET v = DEFAULT, g = (SELECT max(id) FROM src) WHERE id < -100');
+SELECT twin('UPDATE tbl a SET g = b.g + 1 FROM tbl b WHERE a.id = b.id AND b.g > 2');
+SELECT twin('DELETE FROM tbl a USING tbl b WHERE a.id = b.id + 1 AND b.g = 3');
+SELECT twin('UPDATE tbl SET g = 1 / (g - g) WHERE id = (SELECT max(id) FROM tbl)');
+
+-- Triggers.
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '% % % % %', TG_WHEN, TG_OP, TG_LEVEL, TG_TABLE_NAME, CASE TG_LEVEL WHEN 'ROW' THEN concat(OLD, ' -> ', NEW) END; RETURN COALESCE(NEW, OLD); END $$;
+CREATE TRIGGER statement BEFORE UPDATE OR DELETE ON tbl FOR EACH STATEMENT EXECUTE FUNCTION note();
+CREATE TRIGGER statement_after AFTER UPDATE OR DELETE ON tbl FOR EACH STATEMENT EXECUTE FUNCTION note();
+UPDATE tbl SET g = g WHERE id > 100; DELETE FROM tbl WHERE id = 1000000;
+CREATE TRIGGER before BEFORE UPDATE ON tbl1 FOR EACH ROW EXECUTE FUNCTION note();
+CREATE TRIGGER arrives AFTER INSERT ON tbl2 FOR EACH ROW EXECUTE FUNCTION note();
+INSERT INTO tbl VALUES (401, 1, 1, 'moves');
+EXPLAIN (COSTS OFF) UPDATE tbl SET g = 2 WHERE id = 401;
+UPDATE tbl SET id = 402 WHERE id = 401 RETURNING *;
+CREATE TRIGGER after AFTER UPDATE ON tbl2 FOR EACH ROW EXECUTE FUNCTION note();
+SELECT expect_error('UPDATE tbl SET id = 403 WHERE id = 402');
+UPDATE tbl SET g = 3 WHERE id = 402;
+DROP TRIGGER statement ON tbl; DROP TRIGGER statement_after ON tbl; DROP TRIGGER before ON tbl1; DROP TRIGGER arrives ON tbl2; DROP TRIGGER after ON tbl2;
+DELETE FROM tbl WHERE id = 402;
+
+-- Views, policies, privileges.
+CREATE VIEW seen AS SELECT * FROM tbl WHERE g < 100 WITH CHECK OPTION; CREATE VIEW seen_all AS SELECT id, g AS h, t FROM tbl;
+UPDATE seen_all SET h = 60 WHERE id = 794 RETURNING *; UPDATE loc SET g = 60 WHERE id = 794;
+SELECT expect_error('UPDATE seen SET g = 100 WHERE id = 794');
+CREATE ROLE regress_changer; GRANT SELECT, DELETE, UPDATE (g, id) ON tbl TO regress_changer; CREATE USER MAPPING FOR regress_changer SERVER db0 OPTIONS (user 'postgres', password_required 'false'); CREATE USER MAPPING FOR regress_changer SERVER db1 OPTIONS (user 'postgres', password_required 'false'); CREATE USER MAPPING FOR regress_changer SERVER db2 OPTIONS (user 'postgres', password_required 'false'); CREATE USER MAPPING FOR regress_changer SERVER db3 OPTIONS (user 'postgres', password_required 'false');
+ALTER TABLE tbl ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON tbl USING (g < 70) WITH CHECK (g < 65);
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO regress_changer;
+SET ROLE regress_changer;
+UPDATE tbl SET g = 61 WHERE id = 794 RETURNING id, g;
+SELECT expect_error('UPDATE tbl SET g = 66 WHERE id = 794');
+SELECT expect_error('UPDATE tbl SET id = 795, g = 66 WHERE id = 794');
+SELECT expect_error('UPDATE tbl SET t = NULL WHERE id = 794');
+UPDATE tbl SET id = 795 WHERE id = 794 RETURNING id, g;
+DELETE FROM tbl WHERE id = 795 RETURNING id;
+RESET ROLE;
+ALTER TABLE tbl DISABLE ROW LEVEL SECURITY; DELETE FROM loc WHERE id = 794;
+-- Cursors do not work on foreign tables.
+BEGIN; DECLARE c CURSOR FOR SELECT * FROM tbl WHERE id = 31; FETCH c; SELECT expect_error('UPDATE tbl SET g = 0 WHERE CURRENT OF c'); ROLLBACK;
+-- Rows of the parent's own are seen again.
+PREPARE own AS UPDATE tbl SET g = 0 WHERE id = 8000;
+SET plan_cache_mode = force_generic_plan; EXECUTE own;
+DO $$ BEGIN
+  FOR n IN 0..3 LOOP EXECUTE format('ALTER FOREIGN TABLE tbl%s NO INHERIT tbl', n); END LOOP;
+  INSERT INTO tbl VALUES (8000, 1, 1, 'own');
+  FOR n IN 0..3 LOOP EXECUTE format('ALTER FOREIGN TABLE tbl%s INHERIT tbl', n); END LOOP;
+END $$;
+EXECUTE own; SELECT g FROM ONLY tbl; TRUNCATE ONLY tbl; EXECUTE own;
+RESET plan_cache_mode;
+-- As before without the one node.
+SET shard_fdw.enable_sharded_scan = off;
+EXPLAIN (COSTS OFF) UPDATE tbl SET g = 1 WHERE id = 31;
+SELECT twin('UPDATE tbl SET g = g + 1'); SELECT twin('UPDATE tbl SET id = id + 3'); SELECT twin('DELETE FROM tbl WHERE id % 2 = 0');

@@ -19,6 +19,7 @@ mod lane;
 mod merge;
 pub mod modify;
 mod modify_state;
+mod movement;
 mod native;
 mod own_rows;
 pub mod params;

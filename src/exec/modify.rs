@@ -3,6 +3,7 @@
 use super::conflict::Upsert;
 use super::early;
 use super::modify_state::{Destination, ModifyState};
+use super::movement::{self, Watch};
 use super::sharded_insert::ShardedState;
 use crate::error::{Failure, SqlState};
 use crate::options::load;
@@ -16,6 +17,8 @@ use pgrx::pg_sys::CmdType;
 pub enum State {
     /// A foreign table.
     Plain(Box<ModifyState>),
+    /// One whose rows an UPDATE may take to another place.
+    Watched(Box<ModifyState>, Box<Watch>),
     /// A sharded parent that the executor takes for one: see sharded_result.rs.
     Sharded(Box<ShardedState>),
 }
@@ -32,7 +35,7 @@ pub unsafe fn state<'a>(result: *mut pg_sys::ResultRelInfo) -> Option<&'a mut St
 unsafe fn plain<'a>(result: *mut pg_sys::ResultRelInfo) -> Result<&'a mut ModifyState, Failure> {
     // SAFETY: as the caller vouches.
     match unsafe { state(result) } {
-        Some(State::Plain(state)) => Ok(state),
+        Some(State::Plain(state) | State::Watched(state, _)) => Ok(state),
         _ => Err(Failure::internal("a modification was not begun")),
     }
 }
@@ -64,6 +67,10 @@ pub unsafe fn begin(
         let operation = (*node).operation;
         let plan = ModifyPlan::from_list(private)?;
         let conflict = plan.conflict.clone();
+        let watch = match operation {
+            CmdType::CMD_UPDATE => Watch::new(estate, result, &plan.targets)?,
+            _ => None,
+        };
         let mut state = ModifyState::new(&Destination::of(estate, result), plan, operation)?;
         if let Some(plan) = conflict {
             state.upsert = Some(Upsert::new(node, plan, Upsert::values_of(node))?);
@@ -80,7 +87,11 @@ pub unsafe fn begin(
                 ));
             }
         }
-        keep(estate, result, state);
+        let state = match watch {
+            Some(watch) => State::Watched(Box::new(state), Box::new(watch)),
+            None => State::Plain(Box::new(state)),
+        };
+        (*result).ri_FdwState = memory::give((*estate).es_query_cxt, state).cast();
         Ok(())
     }
 }
@@ -156,14 +167,34 @@ pub unsafe fn batch_size(result: *mut pg_sys::ResultRelInfo) -> Result<i32, Fail
 /// # Safety
 /// Arguments as fdwhandler.sgml says.
 pub unsafe fn change(
-    _estate: *mut pg_sys::EState,
+    estate: *mut pg_sys::EState,
     result: *mut pg_sys::ResultRelInfo,
     slot: *mut pg_sys::TupleTableSlot,
     plan_slot: *mut pg_sys::TupleTableSlot,
     operation: CmdType::Type,
 ) -> Result<*mut pg_sys::TupleTableSlot, Failure> {
     // SAFETY: as the caller vouches.
-    let changed = unsafe { plain(result)?.change(slot, plan_slot, operation)? };
+    let changed = unsafe {
+        if operation == CmdType::CMD_UPDATE && !(*result).ri_WithCheckOptions.is_null() {
+            // The executor leaves policies of row-level security to the wrapper.
+            let policies = pg_sys::WCOKind::WCO_RLS_UPDATE_CHECK;
+            pg_sys::ExecWithCheckOptions(policies, result, slot, estate);
+        }
+        match state(result) {
+            Some(State::Watched(state, watch)) => {
+                let moved = match &mut **watch {
+                    Watch::Moves(movement) => movement.run(slot, plan_slot, state.identity)?,
+                    Watch::Keeps(keeper) if keeper.allows(slot) => None,
+                    Watch::Keeps(_) => return Err(movement::out_of_place(result)),
+                };
+                match moved {
+                    Some(moved) => moved,
+                    None => state.change(slot, plan_slot, operation)?,
+                }
+            }
+            _ => plain(result)?.change(slot, plan_slot, operation)?,
+        }
+    };
     Ok(if changed > 0 { slot } else { std::ptr::null_mut() })
 }
 
@@ -174,8 +205,14 @@ pub unsafe fn change(
 pub unsafe fn end(result: *mut pg_sys::ResultRelInfo) -> Result<(), Failure> {
     // SAFETY: as the caller vouches.
     unsafe {
-        if let Some(State::Sharded(state)) = state(result) {
-            state.end();
+        match state(result) {
+            Some(State::Sharded(state)) => state.end(),
+            Some(State::Watched(_, watch)) => {
+                if let Watch::Moves(movement) = &mut **watch {
+                    movement.end();
+                }
+            }
+            _ => {}
         }
         (*result).ri_FdwState = std::ptr::null_mut();
     }

@@ -117,6 +117,22 @@ pub unsafe fn placement_insert(
     unsafe { build(CmdType::CMD_INSERT, &relation, rti, &targets, conflict, returned) }
 }
 
+/// The DELETE of rows that leave a placement for another one.
+///
+/// # Safety
+/// The relation is locked; `rti` is its range-table index.
+pub unsafe fn placement_delete(
+    relid: pg_sys::Oid,
+    rti: pg_sys::Index,
+) -> Result<ModifyPlan, Failure> {
+    let relation = Relation::open(relid, pg_sys::NoLock as i32);
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let nothing = std::ptr::null_mut();
+        build(CmdType::CMD_DELETE, &relation, rti, &[], OnConflict::Error, nothing)
+    }
+}
+
 unsafe fn build(
     operation: CmdType::Type,
     relation: &Relation,

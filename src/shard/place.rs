@@ -86,6 +86,24 @@ impl Placer {
         }
     }
 
+    /// Whether the row may stay on a placement where it is: none of the conditions that tell the placement from others is
+    /// false for it.
+    ///
+    /// # Safety
+    /// As for [`Placer::place`].
+    pub unsafe fn may_keep(&mut self, index: usize, slot: *mut pg_sys::TupleTableSlot) -> bool {
+        let table = Rc::clone(&self.table);
+        let Some(rule) = table.members[index].rule.as_deref() else { return true };
+        // SAFETY: as the caller vouches.
+        unsafe {
+            pg_sys::slot_getallattrs(slot);
+            table.decisive()[index].iter().all(|own| {
+                let condition = &rule.conditions[own.condition];
+                !matches!(self.truth(index, rule, condition, slot), Truth::False)
+            })
+        }
+    }
+
     /// The first of `candidates` whose rule is true for the row, else the only one without a rule.
     unsafe fn choose(
         &mut self,
@@ -93,7 +111,7 @@ impl Placer {
         slot: *mut pg_sys::TupleTableSlot,
     ) -> Result<Option<usize>, Failure> {
         let table = Rc::clone(&self.table);
-        let decisive = table.decisive.get_or_init(|| decisive(&table.members));
+        let decisive = table.decisive();
         let (mut rest, mut without) = (None, 0);
         for index in candidates {
             let member = &table.members[index];
@@ -191,7 +209,7 @@ impl Placer {
 
     /// The columns that rules are about, their names and values.
     unsafe fn key_values(&self, slot: *mut pg_sys::TupleTableSlot) -> (Vec<i16>, String, String) {
-        let decisive = self.table.decisive.get_or_init(|| decisive(&self.table.members));
+        let decisive = self.table.decisive();
         let keys = decisive.iter().flatten().filter(|own| own.key);
         let mut columns: Vec<i16> = keys.flat_map(|own| own.columns.iter().copied()).collect();
         columns.sort_unstable();
@@ -250,6 +268,19 @@ unsafe fn may_read(relation: pg_sys::Oid, columns: &[i16]) -> bool {
             || columns.iter().all(|&column| {
                 pg_sys::pg_attribute_aclcheck(relation, column, user, select) == allowed
             })
+    }
+}
+
+impl ShardedTable {
+    /// For each placement the conditions that tell it from others.
+    fn decisive(&self) -> &[Vec<Decisive>] {
+        self.decisive.get_or_init(|| decisive(&self.members))
+    }
+
+    /// Whether a new value of column `attno` may take a row to another placement. Conditions that all placements
+    /// have do not tell them apart.
+    pub fn distributes_by(&self, attno: i16) -> bool {
+        self.decisive().iter().flatten().any(|own| own.columns.contains(&attno))
     }
 }
 

@@ -130,15 +130,6 @@ impl Rule {
         self.leaves.iter().filter_map(|leaf| leaf.columns.as_ref()).any(|c| c.contains(&attno))
     }
 
-    /// Whether some condition needs column `attno` that is not one of those which `common` accepts. What cannot be
-    /// evaluated has no say in where a row is looked for.
-    pub fn uses_apart(&self, attno: i16, common: impl Fn(*mut pg_sys::Expr) -> bool) -> bool {
-        self.leaves.iter().any(|leaf| {
-            leaf.columns.as_ref().is_some_and(|columns| columns.contains(&attno))
-                && !common(leaf.expression)
-        })
-    }
-
     unsafe fn formula(&mut self, node: *mut pg_sys::Node) -> Formula<usize> {
         // SAFETY: the caller hands a valid, simplified expression; the copy goes to the rule's context, which is current.
         unsafe {

@@ -91,30 +91,6 @@ impl ShardedTable {
         columns.iter().all(|column| self.not_null.contains(column)).then_some(columns)
     }
 
-    /// Whether a new value of column `attno` may take a row to another placement. Conditions that all placements
-    /// have do not tell them apart.
-    pub fn distributes_by(&self, attno: i16) -> bool {
-        self.members.iter().any(|member| {
-            member.rule.as_ref().is_some_and(|rule| {
-                // SAFETY: rules are alive as long as their members are.
-                rule.uses_apart(attno, |leaf| unsafe { self.is_common(leaf) })
-            })
-        })
-    }
-
-    /// Whether all of several placements have this condition.
-    unsafe fn is_common(&self, leaf: *mut pg_sys::Expr) -> bool {
-        self.members.len() > 1
-            && self.members.iter().all(|member| {
-                member.rule.as_ref().is_some_and(|rule| {
-                    // SAFETY: expressions of live rules, over the same columns.
-                    rule.leaves
-                        .iter()
-                        .any(|own| unsafe { pg_sys::equal(own.expression().cast(), leaf.cast()) })
-                })
-            })
-    }
-
     /// Whether rows with the same value in column `own` here and `theirs` there are on placements of the same number.
     pub fn agrees_with(&self, own: i16, other: &ShardedTable, theirs: i16) -> bool {
         match (&self.routes, &other.routes) {
