@@ -148,7 +148,7 @@ select array_agg(format('%s %s %s %s', ctid, xmin, xmax, id) order by id) as tru
 \c :coord
 select array_agg(format('%s %s %s %s', ctid, xmin, xmax, id) order by id) = :'truth' as true_xmin_xmax
   from tbl0;
--- One statement over all shards; id 7 becomes 6, which breaks the rule of its shard.
+-- One statement over all shards; id 7 becomes 6, which belongs to another shard, where it is already.
 update tbl set id=(case id when 4 then 4 when 3 then 3 when 7 then 6 else id end) ;
 select tableoid,ctid,xmin,xmax,* from tbl4;
 select * from tbl order by id;
