@@ -153,6 +153,21 @@ SELECT twin('UPDATE tbl SET (g, v) = (SELECT count(*), max(s.id) FROM src s WHER
 SELECT twin('UPDATE tbl SET v = DEFAULT, g = (SELECT max(id) FROM src) WHERE id < -100');
 SELECT twin('UPDATE tbl a SET g = b.g + 1 FROM tbl b WHERE a.id = b.id AND b.g > 2');
 SELECT twin('DELETE FROM tbl a USING tbl b WHERE a.id = b.id + 1 AND b.g = 3');
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE tbl SET t = 'none' WHERE NOT EXISTS (SELECT 1 FROM tbl b WHERE b.id = tbl.id + 1);
+SELECT twin('UPDATE tbl SET t = ''none'' WHERE NOT EXISTS (SELECT 1 FROM tbl b WHERE b.id = tbl.id + 1)');
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE tbl a SET v = b.g + a.g FROM tbl b WHERE a.id = b.id AND b.g > 100;
+SELECT twin('UPDATE tbl a SET v = b.g + a.g FROM tbl b WHERE a.id = b.id AND b.g > 100');
+EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM tbl a WHERE EXISTS (SELECT FROM tbl b WHERE a.id = b.id AND b.g = 102) RETURNING id, g;
+SELECT twin('DELETE FROM tbl a WHERE EXISTS (SELECT FROM tbl b WHERE a.id = b.id AND b.g = 102)');
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE tbl a SET v = b.g + a.g FROM tbl b WHERE a.id = b.id AND a.id = 31 RETURNING a.*, b.v;
+UPDATE tbl a SET v = b.g + a.g FROM tbl b WHERE a.id = b.id AND a.id = 31 RETURNING a.*, b.g;
+UPDATE loc a SET v = b.g + a.g FROM loc b WHERE a.id = b.id AND a.id = 31 RETURNING a.*, b.g;
+PREPARE j(int) AS UPDATE tbl a SET v = b.g + a.g FROM tbl b WHERE a.id = b.id AND a.id = $1 RETURNING a.id;
+SET plan_cache_mode = force_generic_plan;
+EXPLAIN (VERBOSE, COSTS OFF) EXECUTE j(31);
+EXECUTE j(31); EXECUTE j(32); EXECUTE j(31); EXECUTE j(31); EXECUTE j(31); EXECUTE j(31); EXECUTE j(31);
+RESET plan_cache_mode;
+UPDATE loc SET v = g + g WHERE id IN (31, 32);
 SELECT twin('UPDATE tbl SET g = 1 / (g - g) WHERE id = (SELECT max(id) FROM tbl)');
 
 -- Triggers.
