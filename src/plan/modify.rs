@@ -130,6 +130,7 @@ pub unsafe fn placement_delete(
     unsafe {
         let nothing = std::ptr::null_mut();
         build(CmdType::CMD_DELETE, &relation, rti, &[], OnConflict::Error, nothing)
+            .map(|(plan, _)| plan)
     }
 }
 
