@@ -236,7 +236,7 @@ impl ScanState {
         for (index, participant) in active.into_iter().zip(participants) {
             let (fetch, locking, keep) = (self.plan.fetch_size, self.plan.locking, self.keep);
             if locking {
-                participant.mark_written();
+                participant.mark_locked();
             }
             let lane = &mut self.lanes[index];
             if lane.stream.as_ref().is_none_or(|s| !Rc::ptr_eq(s.participant(), &participant)) {

@@ -27,12 +27,17 @@ type List = [Rc<Participant>];
 
 /// Commits every remote transaction, or prepares it, where more than one of them, or one and the local
 /// transaction, have written (PRE_COMMIT: an error still rolls everything back that has not committed). Those
-/// that are prepared stay listed.
+/// that are prepared stay listed, and those that hold locks: others must not get at the rows before they can see what
+/// this transaction has done elsewhere.
 pub fn commit(participants: &List) -> Result<(), Failure> {
-    let (writers, readers): (Vec<_>, Vec<_>) =
-        participants.iter().cloned().partition(|p| p.has_written());
-    for writer in &writers {
-        writer.check_usable()?;
+    let holds = |p: &Participant| p.only_locks() && !xact::is_serializable();
+    let (writers, readers): (Vec<_>, Vec<_>) = participants
+        .iter()
+        .filter(|p| !holds(p))
+        .cloned()
+        .partition(|p| p.has_changed() || p.only_locks());
+    for participant in participants.iter().filter(|p| p.has_changed() || p.only_locks()) {
+        participant.check_usable()?;
     }
     // A SERIALIZABLE reader may be refused its COMMIT, and then what it read may be wrong.
     if xact::is_serializable() {
@@ -48,15 +53,15 @@ pub fn commit(participants: &List) -> Result<(), Failure> {
     } else {
         run_commit(&writers)?;
     }
-    for participant in participants.iter().filter(|p| p.phase() == Phase::Active) {
+    for participant in participants.iter().filter(|p| p.phase() == Phase::Active && !holds(p)) {
         registry::remove(participant);
         release(participant, !participant.is_lost());
     }
     Ok(())
 }
 
-/// Sends COMMIT to participants that only read, and does not wait: nothing depends on the answer.
-fn send_commit(readers: &List) {
+/// Sends COMMIT to participants that changed nothing, and does not wait: nothing depends on the answer.
+pub fn send_commit(readers: &List) {
     for reader in readers.iter().filter(|p| p.is_open()) {
         match reader.session().submit(Request::Simple(statement::COMMIT)) {
             Ok(_) => reader.end(),

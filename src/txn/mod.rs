@@ -22,6 +22,7 @@ mod resolver;
 mod retry;
 mod statement;
 mod watch;
+mod work;
 mod worker;
 
 pub use copy::Feeder;

@@ -30,7 +30,8 @@ pub struct Participant {
     /// The user the connection was asked for.
     user: Oid,
     nesting: RefCell<Nesting>,
-    written: Cell<bool>,
+    pub(super) written: Cell<bool>,
+    pub(super) changed: Cell<bool>,
     /// A request was sent since.
     sent_write: Cell<bool>,
     /// A new local statement has begun, and no other one is under way here: nothing depends on the snapshot.
@@ -55,6 +56,7 @@ impl Participant {
             user,
             nesting: RefCell::default(),
             written: Cell::new(false),
+            changed: Cell::new(false),
             sent_write: Cell::new(false),
             renewable: Cell::new(false),
             lost: RefCell::default(),
@@ -87,16 +89,6 @@ impl Participant {
 
     pub(super) fn user(&self) -> Oid {
         self.user
-    }
-
-    /// To be called BEFORE anything is sent that may change data or lock rows.
-    pub fn mark_written(&self) {
-        self.written.set(true);
-    }
-
-    /// Whether [`Participant::mark_written`] was called.
-    pub fn has_written(&self) -> bool {
-        self.written.get()
     }
 
     /// Queues `request`, preceded by what brings the remote transaction to the local nesting level, and writes

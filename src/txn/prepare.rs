@@ -131,6 +131,14 @@ pub fn commit_prepared(participants: &List) {
         }
     }
     await_finished(&mut sent, deadline);
+    // The others hold locks, which are not needed any more.
+    for participant in participants.iter().filter(|p| p.phase() == Phase::Active) {
+        let alone = std::slice::from_ref(participant);
+        let _ = ending::caught(participant, || {
+            ending::send_commit(alone);
+            Ok(())
+        });
+    }
     for participant in participants {
         ending::release(participant, !participant.is_lost());
     }
