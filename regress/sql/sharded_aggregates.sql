@@ -108,7 +108,8 @@ DECLARE r record; form text; of_s text; of_twin text;
 BEGIN
   compared := 0;
   FOR r IN SELECT call, k FROM calls, (SELECT DISTINCT kind FROM twin UNION ALL SELECT 'empty') kinds (k)
-            WHERE two AND (function !~ '^count' OR k IN ('holes', 'empty')) ORDER BY call, k LOOP
+            WHERE two AND (col ~ '^([ifx][248]|n|n3|iv|d|ts)$' AND function !~ '^count' OR k IN ('mixed', 'holes', 'nulls', 'one shard', 'empty'))
+            ORDER BY call, k LOOP
     FOREACH form IN ARRAY ARRAY['SELECT %s FROM %I WHERE kind = %L', 'SELECT g, %s FROM %I WHERE kind = %L GROUP BY g'] LOOP
       of_s := answer(format(form, r.call, 's', r.k));
       of_twin := answer(format(form, r.call, 'twin', r.k));

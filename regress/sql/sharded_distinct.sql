@@ -17,10 +17,10 @@ CREATE TABLE f (uid int, g int, n int);
 CREATE TABLE p (a int NOT NULL, b int NOT NULL, v int);
 SELECT format('CREATE FOREIGN TABLE %s%s (CHECK (abs(mod(%s, 4)) = %2$s)) INHERITS (%1$s) SERVER db%2$s OPTIONS (schema_name ''public'')', t, n, x)
   FROM generate_series(0, 3) n, (VALUES ('e', 'uid'), ('u', 'uid'), ('f', 'uid'), ('p', 'a + b')) v (t, x) \gexec
-CREATE TABLE le AS SELECT i * i % 97 AS uid, date '2020-01-01' + i % 11 AS day, (i % 13)::numeric AS n, 'note ' || i % 5 AS note FROM generate_series(1, 500) i;
+CREATE TABLE le AS SELECT i * i % 97 AS uid, date '2020-01-01' + i % 11 AS day, (i % 13)::numeric AS n, 'note ' || i % 5 AS note FROM generate_series(1, 5000) i;
 CREATE TABLE lu AS SELECT i AS uid, 'city ' || i % 7 AS city FROM generate_series(0, 150) i;
-CREATE TABLE lf AS SELECT nullif(i % 50, 7) AS uid, i % 3 AS g, i AS n FROM generate_series(1, 300) i;
-CREATE TABLE lp AS SELECT i % 7 AS a, i % 11 AS b, i % 5 AS v FROM generate_series(1, 300) i;
+CREATE TABLE lf AS SELECT nullif(i % 50, 7) AS uid, i % 3 AS g, i AS n FROM generate_series(1, 3000) i;
+CREATE TABLE lp AS SELECT i % 7 AS a, i % 11 AS b, i % 5 AS v FROM generate_series(1, 3000) i;
 SELECT format('INSERT INTO %s%s SELECT * FROM l%1$s WHERE coalesce(abs(mod(%3$s, 4)), n %% 4) = %2$s', t, n, x)
   FROM generate_series(0, 3) n, (VALUES ('f', 'uid')) v (t, x) \gexec
 SELECT format('INSERT INTO %s%s SELECT * FROM l%1$s WHERE abs(mod(%3$s, 4)) = %2$s', t, n, x)
@@ -38,10 +38,15 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT e.uid, array_agg(e.note ORDER BY e.day, e.no
 EXPLAIN (VERBOSE, COSTS OFF) SELECT u.uid, count(e.uid), count(DISTINCT e.note) FROM u LEFT JOIN e USING (uid) GROUP BY u.uid;
 EXPLAIN (COSTS OFF) SELECT e.uid, count(DISTINCT u.city) FROM u LEFT JOIN e USING (uid) GROUP BY e.uid;
 -- From rows: values may be on several shards.
-EXPLAIN (COSTS OFF) SELECT count(DISTINCT note) FROM e;
-EXPLAIN (COSTS OFF) SELECT count(DISTINCT uid) FROM f;
-EXPLAIN (COSTS OFF) SELECT count(DISTINCT a) FROM p;
-EXPLAIN (COSTS OFF) SELECT variance(DISTINCT uid) FROM e;
+EXPLAIN (COSTS OFF) SELECT count(DISTINCT note), count(*) FROM e;
+EXPLAIN (COSTS OFF) SELECT count(DISTINCT uid), sum(n) FROM f;
+EXPLAIN (COSTS OFF) SELECT count(DISTINCT n) FROM e;
+EXPLAIN (COSTS OFF) SELECT count(DISTINCT day + (random() * 3)::int) FROM e;
+-- From distinct rows, where it does not matter how often they are there.
+EXPLAIN (VERBOSE, COSTS OFF) SELECT count(DISTINCT note) FROM e;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT day, count(DISTINCT note), max(uid) FROM e GROUP BY day HAVING min(note) > 'a';
+EXPLAIN (VERBOSE, COSTS OFF) SELECT day - date '2020-01-01', array_agg(DISTINCT note) FROM e GROUP BY 1;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT count(DISTINCT upper(u.city)) FROM e JOIN u USING (uid);
 
 CREATE TABLE queries (q text);
 INSERT INTO queries VALUES
@@ -55,6 +60,19 @@ INSERT INTO queries VALUES
  ('SELECT extract(month FROM day) AS m, count(DISTINCT uid), max(n) FROM @e e GROUP BY m ORDER BY count(DISTINCT uid), m'),
  ('SELECT min(DISTINCT note COLLATE "C"), max(DISTINCT n), bool_or(DISTINCT n > 3), count(*) FROM @e e'),
  ('SELECT count(DISTINCT note), count(DISTINCT uid) FROM @e e'),
+ ('SELECT count(DISTINCT note) FROM @e e'),
+ ('SELECT count(DISTINCT note) FROM @e e WHERE uid < 0'),
+ ('SELECT day, count(DISTINCT note), max(uid), min(note) FROM @e e GROUP BY day HAVING min(note) > ''note 1'' AND count(DISTINCT note) < 40'),
+ ('SELECT day - date ''2020-01-01'' AS d, array_agg(DISTINCT note), sum(DISTINCT uid % 10) FILTER (WHERE note > ''note 2'') FROM @e e GROUP BY d'),
+ ('SELECT count(DISTINCT upper(u.city)), count(DISTINCT e.day) FROM @e e JOIN @u u USING (uid)'),
+ ('SELECT count(DISTINCT coalesce(e.note, ''none'')), count(DISTINCT x.c) FROM @u u LEFT JOIN (SELECT *, 1 AS c FROM @e e WHERE n > 8) e USING (uid) LEFT JOIN (SELECT *, 1 AS c FROM @u u WHERE city > ''city 4'') x USING (uid)'),
+ ('SELECT note, variance(DISTINCT uid), string_agg(DISTINCT note, '','') FROM @e e GROUP BY note'),
+ ('SELECT count(DISTINCT n), count(DISTINCT n::text) FROM @e e'),
+ ('SELECT count(DISTINCT (note, day)) FROM @e e'),
+ ('SELECT count(DISTINCT note), count(DISTINCT day) FROM @e e GROUP BY uid % 3 ORDER BY count(DISTINCT note), uid % 3'),
+ ('SELECT v, count(DISTINCT a), max(b) FROM @p p GROUP BY v'),
+ ('SELECT g, count(DISTINCT uid), max(n % 4) FROM @f f GROUP BY g'),
+ ('SELECT (SELECT count(DISTINCT a) FROM @p p WHERE p.v = l.i) FROM generate_series(1, 5) l (i)'),
  ('SELECT variance(DISTINCT uid), count(DISTINCT uid) FROM @e e'),
  ('SELECT u.city, count(DISTINCT e.uid), sum(e.n) FROM @e e JOIN @u u USING (uid) GROUP BY u.city'),
  ('SELECT u.city, count(DISTINCT e.uid), count(*), count(DISTINCT u.uid) FROM @u u LEFT JOIN @e e USING (uid) GROUP BY u.city'),

@@ -5,6 +5,7 @@ pub mod conflict;
 mod cost;
 mod deciding;
 pub mod direct;
+mod distinct_rows;
 mod epq;
 pub mod foreign_plan;
 pub mod join;

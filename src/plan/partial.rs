@@ -16,7 +16,8 @@ use std::ptr;
 
 type Expr = *mut pg_sys::Expr;
 
-/// Adds a Finalize Aggregate over partial results of all placements, when every aggregate can be taken apart.
+/// Adds a Finalize Aggregate over partial results of all placements, when every aggregate can be taken apart; tells
+/// whether they can.
 ///
 /// # Safety
 /// In GetForeignUpperPaths for grouping, with its arguments.
@@ -26,27 +27,15 @@ pub(super) unsafe fn paths(
     input_rel: *mut pg_sys::RelOptInfo,
     grouped: *mut pg_sys::RelOptInfo,
     extra: *mut pg_sys::GroupPathExtraData,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     // SAFETY: planner data.
     unsafe {
         let parse = (*root).parse;
         let having: *mut pg_sys::List = (*extra).havingQual.cast();
-        let Some(split) = Split::new(root, input, grouped, having) else { return Ok(()) };
-        let partial = pg_sys::fetch_upper_rel(
-            root,
-            pg_sys::UpperRelationKind::UPPERREL_PARTIAL_GROUP_AGG,
-            (*grouped).relids,
-        );
-        // A parallel plan may have made it already; it is ours only if nobody uses it.
-        if !(*partial).fdw_private.is_null() || !(*partial).pathlist.is_null() {
-            return Ok(());
-        }
-        (*partial).serverid = (*input_rel).serverid;
-        (*partial).userid = (*input_rel).userid;
-        (*partial).useridiscurrent = (*input_rel).useridiscurrent;
-        (*partial).fdwroutine = (*input_rel).fdwroutine;
+        let Some(split) = Split::new(root, input, grouped, having) else { return Ok(false) };
+        let Some(partial) = upper::step_relation(root, input_rel, grouped) else { return Ok(true) };
         (*partial).reltarget = split.target;
-        let Ok(group_by) = GroupBy::from_query(parse, split.tlist) else { return Ok(()) };
+        let Ok(group_by) = GroupBy::from_query(parse, split.tlist) else { return Ok(false) };
         let step = Upper {
             tlist: split.tlist,
             shipped: Some(split.shipped),
@@ -99,7 +88,7 @@ pub(super) unsafe fn paths(
         let clause = compat::group_clause(root);
         if (*parse).groupClause.is_null() {
             finalize(path.cast(), AggStrategy::AGG_PLAIN);
-            return Ok(());
+            return Ok(true);
         }
         if !clause.is_null() && pg_sys::grouping_is_hashable(clause) {
             finalize(path.cast(), AggStrategy::AGG_HASHED);
@@ -113,7 +102,7 @@ pub(super) unsafe fn paths(
             let sorted = pg_sys::create_sort_path(root, partial, path.cast(), keys, -1.0);
             finalize(sorted.cast(), AggStrategy::AGG_SORTED);
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -173,6 +162,9 @@ impl Split {
             let groups = upper::grouping_exprs(root);
             let kept_apart = |argument| deciding::kept_apart(input, argument, &groups);
             let finalized = pg_sys::create_empty_pathtarget();
+            let calls: Vec<&pg_sys::Aggref> = node::list::<pg_sys::Expr>((*target).exprs)
+                .filter_map(|expr| node::cast(expr))
+                .collect();
             let references = (*target).sortgrouprefs;
             for (i, expr) in node::list_vec::<pg_sys::Expr>((*target).exprs).into_iter().enumerate()
             {
@@ -181,7 +173,11 @@ impl Split {
                     expr
                 } else {
                     // A column that merely depends on the grouping columns has no place in the shard's query.
-                    transition::shipped(node::cast::<pg_sys::Aggref, _>(expr)?, kept_apart)?
+                    let call = node::cast::<pg_sys::Aggref, _>(expr)?;
+                    let alone = calls.iter().all(|other| {
+                        other.aggtransno != call.aggtransno || other.aggfnoid == call.aggfnoid
+                    });
+                    transition::shipped(call, kept_apart, alone)?
                 };
                 let own = naming::without_distinct(expr);
                 if own != expr {

@@ -21,20 +21,23 @@ type Expr = *mut pg_sys::Expr;
 
 /// `interval_accum`, whose state is an array before PostgreSQL 17.
 const INTERVAL_ACCUM: u32 = 1843;
-/// Operators `int8 * int8`, `numeric * numeric`, `float8 + float8`, `interval * float8`.
+/// Operators `int8 * int8`, `numeric * numeric`, `float8 + float8`, `float8 * float8`, `interval * float8`.
 const INT8_TIMES: u32 = 686;
 const NUMERIC_TIMES: u32 = 1760;
 const FLOAT8_PLUS: u32 = 591;
+const FLOAT8_TIMES: u32 = 594;
 const INTERVAL_TIMES: u32 = 1583;
 
 /// What the shards are asked for instead of the aggregate; `None` when its state cannot be had from them. With DISTINCT
-/// it can if equal values are on one shard, which `kept_apart` says of the argument.
+/// it can if equal values are on one shard, which `kept_apart` says of the argument. When the aggregate is `alone`, no
+/// other one shares its state: what only others look at need not be computed.
 ///
 /// # Safety
 /// The Aggref is the planner's.
 pub(super) unsafe fn shipped(
     aggregate: &pg_sys::Aggref,
     kept_apart: impl Fn(Expr) -> bool,
+    alone: bool,
 ) -> Option<Expr> {
     // SAFETY: as the caller vouches.
     unsafe {
@@ -67,7 +70,7 @@ pub(super) unsafe fn shipped(
         if distinct {
             return None;
         }
-        let call = Call(aggregate);
+        let call = Call { aggregate, alone };
         match arguments[..] {
             [argument] if definition.state_type == pg_sys::INTERNALOID => {
                 call.pieces(calibration::layout(aggregate.aggfnoid)?, &definition, argument)
@@ -80,7 +83,10 @@ pub(super) unsafe fn shipped(
 }
 
 /// An aggregation, of which others are made that differ in function and arguments.
-struct Call<'a>(&'a pg_sys::Aggref);
+struct Call<'a> {
+    aggregate: &'a pg_sys::Aggref,
+    alone: bool,
+}
 
 impl Call<'_> {
     /// The array that a layout is written from.
@@ -104,7 +110,17 @@ impl Call<'_> {
                 pg_sys::F_INT8_ACCUM => cast(pg_sys::F_NUMERIC_INT8, argument, number),
                 _ => argument,
             };
-            let count = cast(pg_sys::F_NUMERIC_INT8, self.count(argument), number);
+            // A sum asks only whether there were values.
+            let counts = !self.alone
+                || !matches!(
+                    self.aggregate.aggfnoid.to_u32(),
+                    pg_sys::F_SUM_INT8 | pg_sys::F_SUM_NUMERIC
+                );
+            let count = if counts {
+                cast(pg_sys::F_NUMERIC_INT8, self.count(argument), number)
+            } else {
+                constant(number, -1, pg_sys::Datum::from(pg_sys::int64_to_numeric(1)), false)
+            };
             let square = |operator, of_type| sum_of(operation(operator, of_type, wide, wide));
             let elements = match layout {
                 Layout::Interval => return Some(self.intervals(argument)),
@@ -157,7 +173,17 @@ impl Call<'_> {
                         _ => argument,
                     };
                     let count = cast(pg_sys::F_FLOAT8_INT8, self.count(argument), float);
-                    let squares = self.with(pg_sys::F_REGR_SXX, float, &[x, x]);
+                    let averages = matches!(
+                        self.aggregate.aggfnoid.to_u32(),
+                        pg_sys::F_AVG_FLOAT4 | pg_sys::F_AVG_FLOAT8
+                    );
+                    let squares = if self.alone && averages {
+                        // Must be NaN where a value is not finite.
+                        let sum = self.with(pg_sys::F_SUM_FLOAT8, float, &[x]);
+                        operation(FLOAT8_TIMES, float, sum, zero(float))
+                    } else {
+                        self.with(pg_sys::F_REGR_SXX, float, &[x, x])
+                    };
                     let squares = or_else(squares, zero(float), float);
                     let elements = [count, self.float_sum(x, ptr::null_mut()), squares];
                     Some(array(&elements, pg_sys::FLOAT8ARRAYOID, float))
@@ -229,7 +255,8 @@ impl Call<'_> {
     unsafe fn with(&self, function: u32, result: Oid, arguments: &[Expr]) -> Expr {
         // SAFETY: a copy of a valid node; arguments are of the types that the function takes.
         unsafe {
-            let copy = pg_sys::copyObjectImpl((&raw const *self.0).cast()).cast::<pg_sys::Aggref>();
+            let copy = pg_sys::copyObjectImpl((&raw const *self.aggregate).cast())
+                .cast::<pg_sys::Aggref>();
             (*copy).aggfnoid = Oid::from(function);
             (*copy).aggtype = result;
             (*copy).inputcollid = pg_sys::InvalidOid;

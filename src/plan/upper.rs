@@ -1,7 +1,7 @@
 //! What comes after joining: GetForeignUpperPaths for grouping, the final sort and LIMIT.
 
 use super::relinfo::{RelInfo, Upper};
-use super::{cost, deciding, limit, merge, partial};
+use super::{cost, deciding, distinct_rows, limit, merge, partial};
 use crate::deparse::{self, GroupBy, SortKey};
 use crate::error::Failure;
 use crate::pg::compat::{self, PathCost};
@@ -70,7 +70,11 @@ unsafe fn group(
         }
         if input_info.placements.len() != 1 && !deciding::covered(input_info, &grouping_exprs(root))
         {
-            return partial::paths(root, input_info, input, grouped, extra);
+            if !partial::paths(root, input_info, input, grouped, extra)? {
+                let having = (*extra).havingQual.cast();
+                distinct_rows::paths(root, input_info, input, grouped, having)?;
+            }
+            return Ok(());
         }
         let Some(upper) = grouping(root, input_info, grouped, (*extra).havingQual.cast()) else {
             return Ok(());
@@ -188,6 +192,30 @@ pub(super) unsafe fn grouping_exprs(root: *mut pg_sys::PlannerInfo) -> Vec<*mut 
     unsafe {
         let parse = (*root).parse;
         node::list_vec(pg_sys::get_sortgrouplist_exprs((*parse).groupClause, (*parse).targetList))
+    }
+}
+
+/// A relation for a step before the grouping, still without paths. `None` when a parallel plan has made it already.
+///
+/// # Safety
+/// Planner data, in GetForeignUpperPaths for grouping.
+pub(super) unsafe fn step_relation(
+    root: *mut pg_sys::PlannerInfo,
+    input: *mut pg_sys::RelOptInfo,
+    grouped: *mut pg_sys::RelOptInfo,
+) -> Option<*mut pg_sys::RelOptInfo> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let step =
+            pg_sys::fetch_upper_rel(root, Stage::UPPERREL_PARTIAL_GROUP_AGG, (*grouped).relids);
+        if !(*step).fdw_private.is_null() || !(*step).pathlist.is_null() {
+            return None;
+        }
+        (*step).serverid = (*input).serverid;
+        (*step).userid = (*input).userid;
+        (*step).useridiscurrent = (*input).useridiscurrent;
+        (*step).fdwroutine = (*input).fdwroutine;
+        Some(step)
     }
 }
 
