@@ -72,3 +72,25 @@ ANALYZE wrong;
 CREATE FOREIGN TABLE unfit (id int, t int) SERVER db0 OPTIONS (table_name 'big', analyze_sampling 'off');
 ANALYZE unfit;
 SELECT analyzed('small', 50);
+
+-- A large table that nobody has analyzed there: a sample by its size, and not all of it.
+\c :db0
+CREATE TABLE fresh AS SELECT n AS id, repeat('x', 200) AS filler FROM generate_series(1, 20000) n;
+ALTER TABLE fresh SET (autovacuum_enabled = off);
+CREATE TABLE part_a (id int, v text); CREATE TABLE part_b (id int, v text);
+INSERT INTO part_a SELECT n, 'a' FROM generate_series(1, 100) n; INSERT INTO part_b SELECT n, 'b' FROM generate_series(1, 50) n;
+\c :coord
+CREATE FOREIGN TABLE fresh (id int, filler text) SERVER db0;
+SET default_statistics_target = 1;
+ANALYZE fresh;
+SELECT reltuples BETWEEN 15000 AND 25000 AS about FROM pg_class WHERE relname = 'fresh';
+RESET default_statistics_target;
+-- Parents of foreign children have inherited statistics.
+CREATE TABLE whole (id int, v text);
+CREATE FOREIGN TABLE part_a () INHERITS (whole) SERVER db0;
+CREATE FOREIGN TABLE part_b () INHERITS (whole) SERVER db0;
+ANALYZE whole;
+SELECT attname, inherited, n_distinct, most_common_vals FROM pg_stats WHERE tablename = 'whole' ORDER BY 1, 2;
+SELECT relname, reltuples FROM pg_class WHERE relname IN ('whole', 'part_a', 'part_b') ORDER BY 1;
+ANALYZE part_a, part_b;
+SELECT relname, reltuples FROM pg_class WHERE relname IN ('whole', 'part_a', 'part_b') ORDER BY 1;

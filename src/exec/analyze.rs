@@ -123,14 +123,21 @@ impl Info {
     }
 }
 
+/// Rows that a page of a large table has at least, most probably.
+const LEAST_ROWS_OF_PAGE: f64 = 10.0;
+
 /// How the remote server draws the sample, and which part of the rows.
 fn method(sampling: Sampling, info: Info, version: i32, wanted: i32) -> (Sample, f64) {
     let wanted = f64::from(wanted);
-    let fraction = match info.rows {
-        // Nothing is known (0 means so before PostgreSQL 14), or all rows are wanted anyway.
-        Some(rows) if rows > wanted => wanted / rows,
-        _ => return (Sample::All, 1.0),
-    };
+    // 0 means "never analyzed" before PostgreSQL 14.
+    let known = info.rows.filter(|&rows| rows > 0.0);
+    // Nobody has counted them: as many as pages of wide rows hold, so that the sample is not too small.
+    let rows = known.unwrap_or_else(|| info.pages() * LEAST_ROWS_OF_PAGE);
+    // Nothing is known, or all rows are wanted anyway.
+    if rows <= wanted {
+        return (Sample::All, 1.0);
+    }
+    let fraction = wanted / rows;
     let sample = match sampling {
         Sampling::Off => return (Sample::All, 1.0),
         Sampling::Random => Sample::Random,
@@ -362,6 +369,10 @@ mod tests {
         assert_eq!(of(Sampling::Off, big, 150_000), (Sample::All, 1.0));
         assert_eq!(of(Sampling::Auto, info(None, true), 150_000), (Sample::All, 1.0));
         assert_eq!(of(Sampling::Bernoulli, info(Some(200.0), true), 150_000), (Sample::All, 1.0));
+        // Never analyzed: by its size.
+        let pages = |pages: f64| Info { bytes: pages * 8192.0, rows: None, sampleable: true };
+        assert_eq!(of(Sampling::Auto, pages(300.0), 150_000), (Sample::Bernoulli, 0.1));
+        assert_eq!(of(Sampling::Auto, pages(30.0), 150_000), (Sample::All, 1.0));
     }
 
     #[test]
