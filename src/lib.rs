@@ -48,6 +48,7 @@ pub extern "C-unwind" fn _PG_init() {
     settings::init();
     txn::init();
     plan::sharded::init();
+    plan::statistics::init();
     exec::sharded_result::init();
     exec::copy::statement::init();
 }

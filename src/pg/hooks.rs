@@ -73,6 +73,46 @@ pub fn install_executor(after_start: AfterStart) {
     }
 }
 
+/// Finds statistics of a relation's column; false: it has none of its own.
+pub type RelationStatistics = unsafe fn(
+    root: *mut pg_sys::PlannerInfo,
+    entry: *mut pg_sys::RangeTblEntry,
+    attno: pg_sys::AttrNumber,
+    data: *mut pg_sys::VariableStatData,
+) -> Result<bool, Failure>;
+
+struct StatisticsHooks {
+    of_relation: RelationStatistics,
+    next: pg_sys::get_relation_stats_hook_type,
+}
+
+static STATISTICS_HOOKS: OnceLock<StatisticsHooks> = OnceLock::new();
+
+/// Has the planner ask for statistics of columns. Once, from `_PG_init`.
+pub fn install_statistics(of_relation: RelationStatistics) {
+    // SAFETY: as for `install`.
+    unsafe {
+        let hooks = StatisticsHooks { of_relation, next: pg_sys::get_relation_stats_hook };
+        if STATISTICS_HOOKS.set(hooks).is_ok() {
+            pg_sys::get_relation_stats_hook = Some(relation_statistics);
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn relation_statistics(
+    root: *mut pg_sys::PlannerInfo,
+    entry: *mut pg_sys::RangeTblEntry,
+    attno: pg_sys::AttrNumber,
+    data: *mut pg_sys::VariableStatData,
+) -> bool {
+    // SAFETY: the planner's arguments are handed on; this frame owns nothing.
+    unsafe {
+        let Some(hooks) = STATISTICS_HOOKS.get() else { return false };
+        guard::entry(|| (hooks.of_relation)(root, entry, attno, data))
+            || hooks.next.is_some_and(|next| next(root, entry, attno, data))
+    }
+}
+
 mod bare {
     use super::{c_char, c_int, pg_sys};
     // SAFETY: optimizer/planner.h, the same in PostgreSQL 15 to 18.

@@ -25,6 +25,7 @@ pub mod row_identity;
 pub mod row_marks;
 pub mod scan;
 pub mod sharded;
+pub mod statistics;
 mod stays;
 mod targets;
 mod transition;

@@ -109,6 +109,13 @@ impl Routes {
         &self.columns
     }
 
+    /// Whether the expression is more than column `attno` itself.
+    pub fn scatters(&self, attno: i16) -> bool {
+        // SAFETY: the expression is a valid node.
+        self.columns.contains(&attno)
+            && !unsafe { node::is_a(self.expression, pg_sys::NodeTag::T_Var) }
+    }
+
     /// Whether a value of `own` column here and the same value of the `theirs` column there are on placements of the
     /// same number: both expressions are the same function of that one column, and the maps are equal.
     pub fn agrees_with(&self, own: i16, other: &Routes, theirs: i16) -> bool {

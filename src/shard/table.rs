@@ -143,6 +143,11 @@ impl ShardedTable {
         }
     }
 
+    /// Whether placements share the values of column `attno` out by a function of it, not by the values themselves.
+    pub fn scatters(&self, attno: i16) -> bool {
+        self.routes.as_ref().is_some_and(|routes| routes.scatters(attno))
+    }
+
     /// Whether column `attno` alone decides on which placements a row can be.
     pub fn is_spread_by(&self, attno: i16) -> bool {
         self.routes.as_ref().is_some_and(|routes| routes.columns() == [attno])
