@@ -86,6 +86,9 @@ SELECT expect_error(format('COPY t (id, w) TO %L', :'file'));
 SELECT expect_error(format('COPY t (nix) TO %L', :'file'));
 \copy (SELECT count(*) FROM t) TO stdout
 \copy t1 (id) TO stdout
+-- A dump of the coordinator has no rows of shards, whatever pg_dump calls itself.
+\! pg_dump "$SHARD_COORD" -t t -t t1 --data-only | grep -A1 COPY
+\! PGAPPNAME=me pg_dump "$SHARD_COORD" -t t -t t1 --data-only | grep -A1 COPY
 
 -- Rows that fit nowhere; constraints; errors of a shard. Nothing is stored.
 SELECT count(*) FROM t;

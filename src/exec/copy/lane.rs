@@ -80,7 +80,7 @@ impl Run {
             lane
         });
         let mut tables = lane.tables.borrow_mut();
-        tables.push(Table { sql, buffer: Vec::with_capacity(CHUNK + CHUNK / 4) });
+        tables.push(Table { sql, buffer: Vec::new() });
         let table = tables.len() - 1;
         drop(tables);
         Handle { lane, table }
@@ -225,7 +225,7 @@ impl Lane {
         self.participant.feed_copy(&buffer, BACKLOG, &others, &sql)?;
         buffer.clear();
         if buffer.capacity() > COMFORTABLE {
-            buffer = Vec::with_capacity(CHUNK + CHUNK / 4);
+            buffer = Vec::new();
         }
         self.tables.borrow_mut()[table].buffer = buffer;
         self.collect()
@@ -239,6 +239,8 @@ impl Lane {
         self.feed()?;
         let ticket = self.participant.finish_copy(&sql)?;
         self.current.set(None);
+        // Others may be waiting, and many of them.
+        self.tables.borrow_mut()[table].buffer = Vec::new();
         self.ending.borrow_mut().push((sql, ticket));
         Ok(())
     }

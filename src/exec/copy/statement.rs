@@ -5,7 +5,8 @@
 //! `parent.rs` then makes the parent. (A partitioned parent is left to PostgreSQL, which routes by itself.)
 //!
 //! `COPY parent TO` would leave the placements out, and `COPY foreign_table TO` is refused. Both become
-//! `COPY (SELECT columns FROM ..) TO`.
+//! `COPY (SELECT columns FROM ..) TO`. Not for pg_dump: what it puts into a dump of the coordinator would, restored, be
+//! written to the shards a second time.
 
 use super::parent;
 use crate::error::{Failure, SqlState};
@@ -60,7 +61,7 @@ unsafe fn execute(command: Command) -> Result<Rest, Failure> {
             }
             _ => false,
         };
-        if !candidate {
+        if !candidate || is_dump() {
             return Ok(as_it_is);
         }
         Ok(copy_to(command, stmt, kind)?.unwrap_or(as_it_is))
@@ -78,6 +79,18 @@ unsafe fn may_read(stmt: *mut CopyStmt) -> bool {
         };
         (*stmt).filename.is_null()
             || pg_sys::has_privs_of_role(pg_sys::GetUserId(), Oid::from(role))
+    }
+}
+
+/// Whether this is a session of pg_dump, or one that copies a table for logical replication. pg_dump tells its name,
+/// unless another one was wanted (PGAPPNAME); nobody else has these settings together.
+unsafe fn is_dump() -> bool {
+    // SAFETY: reads backend globals.
+    unsafe {
+        pg_sys::am_walsender
+            || text::from_server(pg_sys::application_name).starts_with("pg_dump")
+            || (!pg_sys::synchronize_seqscans
+                && pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32)
     }
 }
 
