@@ -8,7 +8,7 @@ use super::params::ParamEncoder;
 use crate::deparse::SECOND_TIME;
 use crate::error::{Failure, SqlState};
 use crate::pg::{expr, node};
-use crate::plan::conflict::ConflictPlan;
+use crate::plan::conflict_plan::ConflictPlan;
 use crate::wire::{Params, Reply};
 use pgrx::pg_sys;
 

@@ -7,7 +7,7 @@
 
 use super::early;
 use super::modify_state::{Destination, ModifyState};
-use super::placement::{Parent, Placement};
+use super::placement::{Conflict, Parent, Placement};
 use crate::deparse::OnConflict;
 use crate::error::{Failure, SqlState};
 use crate::pg::memory::ContextGuard;
@@ -194,11 +194,12 @@ impl Movement {
             if self.placements[to].is_none() {
                 let result = (*self.result).ri_RootResultRelInfo;
                 let parent = Parent {
+                    state: std::ptr::null_mut(),
                     estate: self.estate,
                     result,
                     user: self.user,
                     returned: self.returned(),
-                    conflict: OnConflict::Error,
+                    conflict: Conflict::Any(OnConflict::Error),
                 };
                 let placement = Placement::open(&self.table.members[to], &parent)?;
                 self.placements[to] = Some(Box::new(placement));

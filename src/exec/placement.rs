@@ -4,6 +4,7 @@
 //! demands of a row is enforced here: queries believe it. Row triggers of the foreign table fire as for an INSERT
 //! into it.
 
+use super::conflict::Upsert;
 use super::modify_state::{Destination, ModifyState};
 use crate::deparse::OnConflict;
 use crate::error::{Failure, SqlState};
@@ -26,8 +27,25 @@ pub struct Parent {
     pub user: pg_sys::Oid,
     /// The columns that must come back of stored rows, numbered as the parent's.
     pub returned: *mut pg_sys::Bitmapset,
+    /// The node that is executed; needed where `conflict` is a clause.
+    pub state: *mut pg_sys::ModifyTableState,
     /// What happens to a row that is there already.
-    pub conflict: OnConflict,
+    pub conflict: Conflict,
+}
+
+/// ON CONFLICT.
+pub enum Conflict {
+    /// Without a conflict target.
+    Any(OnConflict),
+    /// A clause that is written for each placement.
+    Clause(plan::conflict::Found),
+}
+
+impl Conflict {
+    /// Whether it is DO UPDATE.
+    pub fn updates(&self) -> bool {
+        matches!(self, Conflict::Clause(clause) if clause.excluded().is_some())
+    }
 }
 
 /// A placement that rows are written to.
@@ -83,15 +101,20 @@ impl Placement {
                 || fires_after
                 || fires(|triggers| triggers.trig_insert_before_row))
             .then(|| Layout::new(member, relation, parent));
-            let (plan, _) = plan_for(member, relation, parent, fires_after)?;
+            let (plan, params) = plan_for(member, relation, parent, fires_after)?;
+            let conflict = plan.conflict.clone();
             let to = Destination { estate: parent.estate, relation, user: parent.user };
+            let mut state = ModifyState::new(&to, plan, CmdType::CMD_INSERT)?;
+            if let Some(conflict) = conflict {
+                state.upsert = Some(Upsert::new(parent.state, conflict, params)?);
+            }
             Ok(Placement {
                 relation,
                 result,
                 estate: parent.estate,
                 layout,
                 fires_after,
-                state: ModifyState::new(&to, plan, CmdType::CMD_INSERT)?,
+                state,
                 rows: 0,
             })
         }
@@ -200,7 +223,19 @@ unsafe fn plan_for(
             returned = node::add_attribute(returned, 0);
         }
         let rti = (*parent.result).ri_RangeTableIndex;
-        plan::modify::placement_insert(member.relid, rti, returned, parent.conflict.clone())
+        let (action, single) = match &parent.conflict {
+            Conflict::Any(action) => (action.clone(), false),
+            Conflict::Clause(clause) => {
+                let table = load::foreign_table(member.relid)?;
+                let scope = plan::conflict::scope(table, rti, clause.excluded());
+                (clause.shipped(&scope)?, clause.is_single())
+            }
+        };
+        let mut made = plan::modify::placement_insert(member.relid, rti, returned, action)?;
+        if let Some(update) = &mut made.0.conflict {
+            update.single = single;
+        }
+        Ok(made)
     }
 }
 

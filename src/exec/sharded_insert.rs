@@ -8,12 +8,13 @@
 
 use super::early;
 use super::modify_state::Sent;
-use super::placement::{Parent, Placement, has_null, not_null_columns};
+use super::placement::{Conflict, Parent, Placement, has_null, not_null_columns};
 use crate::deparse::{self, OnConflict};
 use crate::error::{Failure, SqlState};
 use crate::options::load;
 use crate::pg::memory::ContextGuard;
 use crate::pg::{catalog, compat, node};
+use crate::plan::conflict_sharded;
 use crate::shard::{Placer, ShardedTable};
 use crate::txn;
 use pgrx::pg_sys;
@@ -38,6 +39,10 @@ pub struct ShardedState {
     tells_table: bool,
     /// Whether the statement's scans have been started: see early.rs.
     begun: bool,
+    /// ON CONFLICT DO UPDATE: the statements of a placement go one after the other.
+    updates: bool,
+    /// Rows that the executor hands over at once, unless there are no more.
+    batch_rows: usize,
 }
 
 impl ShardedState {
@@ -85,10 +90,14 @@ impl ShardedState {
                 || fires(|triggers| triggers.trig_insert_before_row)
                 || table.members.iter().any(|member| member.insert_triggers);
             // COPY has no plan.
-            let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>().as_ref();
-            let conflict = match plan.map(|plan| plan.onConflictAction) {
-                Some(OnConflictAction::ONCONFLICT_NOTHING) => OnConflict::DoNothing,
-                _ => OnConflict::Error,
+            let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>();
+            let action = plan.as_ref().map(|plan| plan.onConflictAction);
+            let conflict = match conflict_sharded::settled(plan, original, &table)? {
+                Some(clause) => Conflict::Clause(clause),
+                None if action == Some(OnConflictAction::ONCONFLICT_NOTHING) => {
+                    Conflict::Any(OnConflict::DoNothing)
+                }
+                None => Conflict::Any(OnConflict::Error),
             };
             let user = compat::result_user(result, estate);
             Ok(ShardedState {
@@ -99,17 +108,22 @@ impl ShardedState {
                 single,
                 tells_table,
                 begun: false,
-                parent: Parent { estate, result, user, returned, conflict },
+                updates: conflict.updates(),
+                batch_rows: 1,
+                parent: Parent { state, estate, result, user, returned, conflict },
                 table,
             })
         }
     }
 
     /// Rows that the executor is to collect before it hands them over.
-    pub fn batch_size(&self) -> i32 {
-        if self.single {
-            return 1;
-        }
+    pub fn batch_size(&mut self) -> i32 {
+        let rows = if self.single { 1 } else { self.most_rows() };
+        self.batch_rows = rows as usize;
+        rows
+    }
+
+    fn most_rows(&self) -> i32 {
         // SAFETY: the parent is open.
         let row = unsafe {
             let descriptor = (*(*self.parent.result).ri_RelationDesc).rd_att;
@@ -201,24 +215,34 @@ impl ShardedState {
             }
             let used: Vec<usize> = (0..groups.len()).filter(|&i| !groups[i].is_empty()).collect();
             self.open(&used)?;
-            let mut sent = Vec::new();
-            for index in used {
-                let Some(placement) = self.placements[index].as_mut() else { continue };
-                let mut rest = &groups[index][..];
-                while !rest.is_empty() {
-                    let (piece, behind) = rest.split_at(piece(rest.len(), placement));
-                    let mut statement = placement.state.statement(false)?;
-                    for &slot in piece {
-                        // No triggers here: nothing is left out.
-                        if let Some(row) = placement.prepare(slot)? {
-                            placement.state.encode_row(row, &mut statement.params)?;
+            let mut rest: Vec<_> = used.iter().map(|&index| (index, &groups[index][..])).collect();
+            let last = slots.len() < self.batch_rows;
+            let mut stored = 0;
+            while !rest.is_empty() {
+                let mut sent = Vec::new();
+                for (index, rows) in &mut rest {
+                    let Some(placement) = self.placements[*index].as_mut() else { continue };
+                    while !rows.is_empty() {
+                        let (piece, behind) =
+                            rows.split_at(piece(rows.len(), self.updates, placement));
+                        let mut statement = placement.state.statement(last && behind.is_empty())?;
+                        for &slot in piece {
+                            // No triggers here: nothing is left out.
+                            if let Some(row) = placement.prepare(slot)? {
+                                placement.state.encode_row(row, &mut statement.params)?;
+                            }
+                        }
+                        sent.push((*index, placement.state.send(piece.len(), &statement)?));
+                        *rows = behind;
+                        if self.updates {
+                            break;
                         }
                     }
-                    sent.push((index, placement.state.send(piece.len(), &statement)?));
-                    rest = behind;
                 }
+                stored += self.collect(sent)?;
+                rest.retain(|(_, rows)| !rows.is_empty());
             }
-            self.collect(sent)
+            Ok(stored)
         }
     }
 
@@ -340,7 +364,13 @@ impl ShardedState {
 }
 
 /// How many of `rows` rows go into the next statement.
-fn piece(rows: usize, placement: &Placement) -> usize {
+fn piece(rows: usize, all: bool, placement: &Placement) -> usize {
     let most = placement.state.most_rows();
-    if rows >= most { most } else { 1 << rows.ilog2() }
+    if rows >= most {
+        most
+    } else if all {
+        rows
+    } else {
+        1 << rows.ilog2()
+    }
 }

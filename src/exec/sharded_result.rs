@@ -14,6 +14,7 @@ use super::sharded_insert::ShardedState;
 use crate::error::{Failure, SqlState};
 use crate::pg::memory::{self, ContextGuard};
 use crate::pg::{hooks, node};
+use crate::plan::conflict_sharded;
 use crate::shard::{self, ShardedTable};
 use pgrx::pg_sys;
 use pgrx::pg_sys::{CmdType, NodeTag};
@@ -52,20 +53,36 @@ unsafe fn adapt(state: *mut pg_sys::ModifyTableState) -> Result<(), Failure> {
         }
         let relation = (*result).ri_RelationDesc;
         let class = (*relation).rd_rel;
+        // A clause that only the shards can execute: PostgreSQL must not insert the rows its own way.
+        let refuse_clause = || {
+            let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>();
+            if !conflict_sharded::is_settled(plan) {
+                return Ok(());
+            }
+            let name = crate::pg::catalog::relation_name((*relation).rd_id).unwrap_or_default();
+            Err(Failure::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!(
+                    "ON CONFLICT with a conflict target is not supported on \"{name}\" with its triggers"
+                ),
+            ))
+        };
         let partitioned = (*class).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
         if !(*class).relhassubclass
             || !(partitioned || (*class).relkind as u8 == pg_sys::RELKIND_RELATION)
         {
-            return Ok(());
+            return refuse_clause();
         }
-        let Some(table) = shard::sharded_for_writing((*relation).rd_id)? else { return Ok(()) };
+        let Some(table) = shard::sharded_for_writing((*relation).rd_id)? else {
+            return refuse_clause();
+        };
         if partitioned {
             // Row triggers of a partitioned table are those of its partitions: PostgreSQL's own routing fires them.
             if has_row_triggers(result)
                 || table.members.iter().any(|member| member.insert_triggers)
                 || !(*state).mt_transition_capture.is_null()
             {
-                return Ok(());
+                return refuse_clause();
             }
             (*state).mt_partition_tuple_routing = std::ptr::null_mut();
         }
@@ -74,7 +91,7 @@ unsafe fn adapt(state: *mut pg_sys::ModifyTableState) -> Result<(), Failure> {
         let _guard = ContextGuard::switch_to(context);
         (*result).ri_RelationDesc = doctored(relation);
         (*result).ri_FdwRoutine = pg_sys::GetFdwRoutineByServerId(table.members[0].server);
-        let sharded = ShardedState::new(state, result, relation, table)?;
+        let mut sharded = ShardedState::new(state, result, relation, table)?;
         (*result).ri_BatchSize = sharded.batch_size();
         let state = modify::State::Sharded(Box::new(sharded));
         (*result).ri_FdwState = memory::give(context, state).cast();
@@ -126,12 +143,12 @@ pub unsafe fn check_supported(
     unsafe {
         let name = crate::pg::catalog::relation_name(table.parent).unwrap_or_default();
         // COPY has no plan.
-        let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>().as_ref();
-        let none = pg_sys::OnConflictAction::ONCONFLICT_NONE;
-        let conflict = plan.map_or(none, |plan| plan.onConflictAction);
-        if conflict == pg_sys::OnConflictAction::ONCONFLICT_UPDATE
-            || (conflict == pg_sys::OnConflictAction::ONCONFLICT_NOTHING
-                && plan.is_some_and(|plan| !plan.arbiterIndexes.is_null()))
+        let plan = (*state).ps.plan.cast::<pg_sys::ModifyTable>();
+        // Planned when the library was not there yet, or the table another one.
+        if !plan.is_null()
+            && !conflict_sharded::is_settled(plan)
+            && ((*plan).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE
+                || !(*plan).arbiterIndexes.is_null())
         {
             return refuse(format!(
                 "ON CONFLICT with a conflict target is not supported on sharded table \"{name}\""
@@ -139,7 +156,7 @@ pub unsafe fn check_supported(
         }
         // COPY prepares for them later.
         let new_table = (*result).ri_TrigDesc.as_ref().is_some_and(|t| t.trig_insert_new_table);
-        if !(*state).mt_transition_capture.is_null() || (plan.is_none() && new_table) {
+        if !(*state).mt_transition_capture.is_null() || (plan.is_null() && new_table) {
             return refuse(format!(
                 "transition tables are not supported on sharded table \"{name}\""
             ));

@@ -16,6 +16,8 @@ pub type BeforePlanning =
 /// Whether the plan can be executed; else prepares the other query.
 pub type AfterPlanning =
     unsafe fn(plan: *mut pg_sys::PlannedStmt, other: *mut pg_sys::Query) -> Result<bool, Failure>;
+/// Puts the last hand to a plan.
+pub type FinishPlan = unsafe fn(plan: *mut pg_sys::PlannedStmt) -> Result<(), Failure>;
 /// Completes what the planner knows of a relation.
 pub type RelationInfo =
     unsafe fn(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) -> Result<(), Failure>;
@@ -26,6 +28,7 @@ pub type AfterStart = unsafe fn(query: *mut pg_sys::QueryDesc) -> Result<(), Fai
 struct Hooks {
     before_planning: BeforePlanning,
     after_planning: AfterPlanning,
+    finish_plan: FinishPlan,
     relation_info: RelationInfo,
     next_planner: pg_sys::planner_hook_type,
     next_relation_info: pg_sys::get_relation_info_hook_type,
@@ -37,6 +40,7 @@ static HOOKS: OnceLock<Hooks> = OnceLock::new();
 pub fn install(
     before_planning: BeforePlanning,
     after_planning: AfterPlanning,
+    finish_plan: FinishPlan,
     relation_info: RelationInfo,
 ) {
     // SAFETY: the hook variables are read and written by the backend's one thread, at load time.
@@ -44,6 +48,7 @@ pub fn install(
         let hooks = Hooks {
             before_planning,
             after_planning,
+            finish_plan,
             relation_info,
             next_planner: pg_sys::planner_hook,
             next_relation_info: pg_sys::get_relation_info_hook,
@@ -141,11 +146,12 @@ unsafe extern "C-unwind" fn planner(
         };
         let next = hooks.next_planner.unwrap_or(bare::standard_planner);
         let spare = guard::entry(|| (hooks.before_planning)(parse));
-        let plan = next(parse, query_string, cursor_options, params);
-        if spare.is_null() || guard::entry(|| (hooks.after_planning)(plan, spare)) {
-            return plan;
+        let mut plan = next(parse, query_string, cursor_options, params);
+        if !spare.is_null() && !guard::entry(|| (hooks.after_planning)(plan, spare)) {
+            plan = next(spare, query_string, cursor_options, params);
         }
-        next(spare, query_string, cursor_options, params)
+        guard::entry(|| (hooks.finish_plan)(plan));
+        plan
     }
 }
 

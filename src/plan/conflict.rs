@@ -6,14 +6,14 @@
 //! ([`found`]). There the clause becomes remote SQL; what is left in the plan's SET list are the values that are
 //! computed here and sent.
 
-use super::private::{Reader, Writer};
 use crate::deparse::{
-    self, Arbiter, ArbiterElement, ConflictUpdate, NotShipped, OnConflict, Scope, Template,
+    self, Arbiter, ArbiterElement, ConflictUpdate, NotShipped, OnConflict, Scope,
 };
 use crate::error::{Failure, SqlState};
 use crate::options::load::ForeignTable;
 use crate::pg::relation::Relation;
-use crate::pg::{catalog, compat, node, text};
+use crate::pg::{catalog, compat, ffi, node, text};
+use crate::shard;
 use pgrx::pg_sys;
 use pgrx::pg_sys::{CmdType, Expr, Oid, OnConflictAction, TargetEntry};
 use std::ptr;
@@ -25,65 +25,25 @@ const ELEMENT: &std::ffi::CStr = c"shard_fdw element";
 const PREDICATE: &std::ffi::CStr = c"shard_fdw predicate";
 const CONSTRAINT: &std::ffi::CStr = c"shard_fdw constraint";
 
-/// DO UPDATE, as execution needs it beside the statement itself.
-#[derive(Clone, Debug)]
-pub struct ConflictPlan {
-    /// The statement that also tells in which transaction and command it ran: xmin and cmin are its last two columns.
-    pub first: Template,
-    /// The statement that fails on a row which the commands since then have changed; these two are `$1` and `$2`.
-    pub again: Template,
-    /// Whether there is but one row to insert.
-    pub single: bool,
-}
-
-impl ConflictPlan {
-    pub(super) unsafe fn write(plan: Option<&ConflictPlan>, out: &mut Writer) {
-        // SAFETY: list and node makers only allocate.
-        unsafe {
-            let Some(plan) = plan else { return out.list(ptr::null_mut()) };
-            let mut own = Writer::new();
-            own.list(plan.first.to_list());
-            own.list(plan.again.to_list());
-            own.integer(i32::from(plan.single));
-            out.list(own.finish());
-        }
-    }
-
-    pub(super) unsafe fn read(list: &mut Reader) -> Result<Option<ConflictPlan>, Failure> {
-        // SAFETY: what `write` wrote.
-        unsafe {
-            let mut own = Reader::new(list.list()?);
-            if own.at_end() {
-                return Ok(None);
-            }
-            let first = Template::from_list(own.list()?)?;
-            let again = Template::from_list(own.list()?)?;
-            Ok(Some(ConflictPlan { first, again, single: own.integer()? != 0 }))
-        }
-    }
-}
-
-/// Takes the conflict target of an INSERT into a foreign table of ours out of the planner's sight.
+/// Takes the conflict target of an INSERT into a foreign table of ours, or a sharded parent, out of the planner's sight.
 ///
 /// # Safety
 /// The query is valid and ours to change, before planning.
-pub(super) unsafe fn set_aside(query: *mut pg_sys::Query) {
+pub(super) unsafe fn set_aside(query: *mut pg_sys::Query) -> Result<(), Failure> {
     // SAFETY: as the caller vouches; new nodes are made in the query's memory.
     unsafe {
         let clause = (*query).onConflict;
         if clause.is_null() || (*query).commandType != CmdType::CMD_INSERT {
-            return;
+            return Ok(());
         }
         let updates = (*clause).action == OnConflictAction::ONCONFLICT_UPDATE;
         if !updates && (*clause).arbiterElems.is_null() && (*clause).constraint == Oid::INVALID {
-            return;
+            return Ok(());
         }
         let entry = pg_sys::list_nth((*query).rtable, (*query).resultRelation - 1)
             .cast::<pg_sys::RangeTblEntry>();
-        if (*entry).relkind as u8 != pg_sys::RELKIND_FOREIGN_TABLE
-            || !catalog::is_ours((*entry).relid)
-        {
-            return;
+        if !is_ours(entry)? {
+            return Ok(());
         }
         let mut set = (*clause).onConflictSet;
         let mut add = |name: &'static std::ffi::CStr, expr: *mut Expr| {
@@ -114,18 +74,34 @@ pub(super) unsafe fn set_aside(query: *mut pg_sys::Query) {
         (*clause).arbiterElems = ptr::null_mut();
         (*clause).arbiterWhere = ptr::null_mut();
         (*clause).constraint = Oid::INVALID;
+        Ok(())
+    }
+}
+
+unsafe fn is_ours(entry: *mut pg_sys::RangeTblEntry) -> Result<bool, Failure> {
+    // SAFETY: the caller hands the entry of a result relation, which is locked.
+    unsafe {
+        let relid = (*entry).relid;
+        Ok(match (*entry).relkind as u8 {
+            pg_sys::RELKIND_FOREIGN_TABLE => catalog::is_ours(relid),
+            pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE => {
+                ffi::has_subclass(relid) && shard::sharded_for_writing(relid)?.is_some()
+            }
+            _ => false,
+        })
     }
 }
 
 /// What [`set_aside`] took, after planning.
-pub(super) struct Found {
-    update: bool,
-    elements: Vec<*mut pg_sys::InferenceElem>,
+pub struct Found {
+    pub(super) update: bool,
+    pub(super) elements: Vec<*mut pg_sys::InferenceElem>,
     predicate: Vec<*mut Expr>,
-    constraint: Option<Oid>,
-    assignments: Vec<(i32, *mut Expr)>,
+    pub(super) constraint: Option<Oid>,
+    pub(super) assignments: Vec<(i32, *mut Expr)>,
     conditions: Vec<*mut Expr>,
     excluded: u32,
+    target: u32,
     single: bool,
 }
 
@@ -137,65 +113,118 @@ pub(super) struct Found {
 pub(super) unsafe fn found(node: *mut pg_sys::ModifyTable) -> Result<Option<Found>, Failure> {
     // SAFETY: as the caller vouches.
     unsafe {
-        let mut columns = node::int_list((*node).onConflictCols);
-        let source = (*node).plan.lefttree;
-        let mut found = Found {
-            update: false,
-            elements: Vec::new(),
-            predicate: Vec::new(),
-            constraint: None,
-            assignments: Vec::new(),
-            conditions: node::list_vec((*node).onConflictWhere.cast::<pg_sys::List>()),
-            excluded: (*node).exclRelRTI,
-            single: node::is_a(source, pg_sys::NodeTag::T_Result) && (*source).lefttree.is_null(),
-        };
-        let mut set_aside = false;
-        for entry in node::list::<TargetEntry>((*node).onConflictSet) {
-            if !(*entry).resjunk {
-                let column = columns.next().ok_or_else(malformed)?;
-                found.assignments.push((column, (*entry).expr));
-                continue;
-            }
-            let name = std::ffi::CStr::from_ptr((*entry).resname);
-            let constant = node::cast::<pg_sys::Const, _>((*entry).expr);
-            if name == UPDATE {
-                set_aside = true;
-                found.update = constant.ok_or_else(malformed)?.constvalue.value() != 0;
-            } else if name == ELEMENT {
-                found.elements.push((*entry).expr.cast());
-            } else if name == PREDICATE {
-                found.predicate.push((*entry).expr);
-            } else if name == CONSTRAINT {
-                let oid = constant.ok_or_else(malformed)?.constvalue.value();
-                found.constraint = Some(Oid::from(oid as u32));
-            }
-        }
-        if !set_aside {
+        let set = (*node).onConflictSet;
+        if !was_set_aside(set) {
             return Ok(None);
         }
-        if found.update {
+        let found = Found::read(node, set, (*node).onConflictCols, (*node).onConflictWhere.cast())?;
+        clean(node, found.update);
+        Ok(Some(found))
+    }
+}
+
+/// Whether [`set_aside`] was at work on this SET list.
+///
+/// # Safety
+/// A valid list of TargetEntries.
+pub(super) unsafe fn was_set_aside(set: *mut pg_sys::List) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe { node::list::<TargetEntry>(set).any(|entry| is_named(entry, UPDATE)) }
+}
+
+unsafe fn is_named(entry: *mut TargetEntry, name: &std::ffi::CStr) -> bool {
+    // SAFETY: a valid entry; names are NULL or C strings.
+    unsafe {
+        (*entry).resjunk
+            && !(*entry).resname.is_null()
+            && std::ffi::CStr::from_ptr((*entry).resname) == name
+    }
+}
+
+/// Leaves of the clause what PostgreSQL should see.
+///
+/// # Safety
+/// `node` is a plan of the planner's, not yet in use.
+pub(super) unsafe fn clean(node: *mut pg_sys::ModifyTable, updates: bool) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        if updates {
             (*node).onConflictAction = OnConflictAction::ONCONFLICT_UPDATE;
         }
         (*node).onConflictSet = ptr::null_mut();
         (*node).onConflictCols = ptr::null_mut();
         (*node).onConflictWhere = ptr::null_mut();
         (*node).exclRelTlist = ptr::null_mut();
-        Ok(Some(found))
     }
 }
 
 impl Found {
+    /// From the lists of a ModifyTable, which need not be in their places any more.
+    ///
+    /// # Safety
+    /// `node` is the ModifyTable of an INSERT; the lists are its own.
+    pub(super) unsafe fn read(
+        node: *mut pg_sys::ModifyTable,
+        set: *mut pg_sys::List,
+        columns: *mut pg_sys::List,
+        conditions: *mut pg_sys::List,
+    ) -> Result<Found, Failure> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let mut columns = node::int_list(columns);
+            let source = (*node).plan.lefttree;
+            let mut found = Found {
+                update: false,
+                elements: Vec::new(),
+                predicate: Vec::new(),
+                constraint: None,
+                assignments: Vec::new(),
+                conditions: node::list_vec(conditions),
+                excluded: (*node).exclRelRTI,
+                target: node::int_list((*node).resultRelations).next().unwrap_or(0) as u32,
+                single: node::is_a(source, pg_sys::NodeTag::T_Result)
+                    && (*source).lefttree.is_null(),
+            };
+            for entry in node::list::<TargetEntry>(set) {
+                let expr = (*entry).expr;
+                let constant = node::cast::<pg_sys::Const, _>(expr);
+                if !(*entry).resjunk {
+                    found.assignments.push((columns.next().ok_or_else(malformed)?, expr));
+                } else if is_named(entry, UPDATE) {
+                    found.update = constant.ok_or_else(malformed)?.constvalue.value() != 0;
+                } else if is_named(entry, ELEMENT) {
+                    found.elements.push(expr.cast());
+                } else if is_named(entry, PREDICATE) {
+                    found.predicate.push(expr);
+                } else if is_named(entry, CONSTRAINT) {
+                    let oid = constant.ok_or_else(malformed)?.constvalue.value();
+                    found.constraint = Some(Oid::from(oid as u32));
+                }
+            }
+            Ok(found)
+        }
+    }
+
     /// Whether it is DO UPDATE, and the range-table index of `excluded` in it.
-    pub(super) fn excluded(&self) -> Option<u32> {
+    pub fn excluded(&self) -> Option<u32> {
         self.update.then_some(self.excluded)
     }
 
-    pub(super) fn is_single(&self) -> bool {
+    /// The range-table index of the table.
+    pub(super) fn target_index(&self) -> u32 {
+        self.target
+    }
+
+    /// Whether there is but one row to insert.
+    pub fn is_single(&self) -> bool {
         self.single
     }
 
     /// The clause for the remote statement, if all of it can be computed there. The scope knows `excluded`.
-    pub(super) unsafe fn shipped(&self, scope: &Scope) -> Result<OnConflict, Failure> {
+    ///
+    /// # Safety
+    /// The clause's expressions are alive.
+    pub unsafe fn shipped(&self, scope: &Scope) -> Result<OnConflict, Failure> {
         // SAFETY: the expressions are the plan's.
         unsafe {
             let target = match self.constraint {
@@ -246,7 +275,7 @@ impl Found {
 }
 
 /// What the statement may refer to: the table, and the table again as `excluded`.
-pub(super) fn scope(table: Rc<ForeignTable>, rti: u32, excluded: Option<u32>) -> Scope {
+pub fn scope(table: Rc<ForeignTable>, rti: u32, excluded: Option<u32>) -> Scope {
     let again = excluded.map(|excluded| (excluded, Rc::clone(&table)));
     Scope::new(ptr::null_mut(), again.into_iter().chain([(rti, table)]))
 }
@@ -269,10 +298,11 @@ pub(super) unsafe fn keep_params(node: *mut pg_sys::ModifyTable, params: &[*mut 
 /// DO UPDATE leaves nothing to do here for each row: there is no telling which rows were inserted and which updated.
 ///
 /// # Safety
-/// `returning` is NIL or a valid list.
+/// The lists are NIL or valid.
 pub(super) unsafe fn check_update(
     relation: &Relation,
     returning: *mut pg_sys::List,
+    checks: *mut pg_sys::List,
 ) -> Result<(), Failure> {
     // SAFETY: the relation is open.
     unsafe {
@@ -292,6 +322,15 @@ pub(super) unsafe fn check_update(
                  updated is only known on the foreign server.",
             )
             .with_hint("Create the trigger on the foreign server."));
+        }
+        // What a policy, or a view's WHERE, says of the row that is there would have to be asked there. (The views' kind of
+        // check is younger than the first minor releases.)
+        let checks_old = node::list::<pg_sys::WithCheckOption>(checks)
+            .any(|check| (*check).kind != pg_sys::WCOKind::WCO_VIEW_CHECK);
+        if checks_old {
+            return Err(refused(
+                "row-level security or the WHERE of a view has to look at the rows in conflict",
+            ));
         }
         let asks_old = node::any_node(returning.cast(), &mut |part| {
             node::cast::<pg_sys::Var, _>(part).is_some_and(compat::is_old_or_new)
@@ -322,7 +361,7 @@ unsafe fn ship(scope: &Scope, expr: *mut Expr) -> Result<(), Failure> {
     }
 }
 
-fn refused(reason: &str) -> Failure {
+pub(super) fn refused(reason: &str) -> Failure {
     Failure::new(
         SqlState::FEATURE_NOT_SUPPORTED,
         "ON CONFLICT cannot be computed on the foreign server",

@@ -2,6 +2,8 @@
 
 mod colocated;
 pub mod conflict;
+pub mod conflict_plan;
+pub mod conflict_sharded;
 mod cost;
 mod deciding;
 pub mod direct;
@@ -11,6 +13,7 @@ pub mod foreign_plan;
 pub mod join;
 mod limit;
 pub mod merge;
+mod merge_statement;
 pub mod modify;
 mod naming;
 mod parameterized;

@@ -1,6 +1,7 @@
 //! Planning of INSERT, UPDATE and DELETE on one foreign table, row by row.
 
-use super::conflict::{self, ConflictPlan};
+use super::conflict;
+use super::conflict_plan::ConflictPlan;
 use super::private::ModifyPlan;
 use crate::deparse::{self, OnConflict, Returning, RowId};
 use crate::error::Failure;
@@ -52,7 +53,7 @@ pub unsafe fn plan(
             None => OnConflict::Error,
         };
         if action.excluded().is_some() {
-            conflict::check_update(&relation, returning)?;
+            conflict::check_update(&relation, returning, checks)?;
         }
         let (mut plan, params) = build(operation, &relation, result, &targets, action, attrs)?;
         if let (Some(clause), Some(update)) = (&set_aside, &mut plan.conflict) {

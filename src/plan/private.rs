@@ -3,7 +3,7 @@
 //! This is the only channel from `plan` to `exec`. Each struct has one `to_list`/`from_list` pair; the list's
 //! layout is known to nobody else.
 
-use super::conflict::ConflictPlan;
+use super::conflict_plan::ConflictPlan;
 use super::merge::MergeKey;
 use super::routing::Routing;
 use crate::deparse::Template;

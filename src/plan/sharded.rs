@@ -8,7 +8,7 @@
 //!
 //! What is left alone is planned child by child: see [`is_candidate`].
 
-use super::{conflict, row_marks, targets};
+use super::{conflict, conflict_sharded, merge_statement, row_marks, targets};
 use crate::error::Failure;
 use crate::pg::{catalog, compat, ffi, hooks, node};
 use crate::settings;
@@ -25,7 +25,7 @@ const FOREIGN: u8 = pg_sys::RELKIND_FOREIGN_TABLE;
 
 /// Installs the planner hooks; once, from `_PG_init`.
 pub fn init() {
-    hooks::install(rewrite, is_executable, relation_info);
+    hooks::install(rewrite, is_executable, conflict_sharded::settle, relation_info);
 }
 
 /// Turns sharded parents of the query, and of all queries within it, into foreign relations. When a parent is changed,
@@ -37,7 +37,8 @@ unsafe fn rewrite(query: *mut pg_sys::Query) -> Result<*mut pg_sys::Query, Failu
         let mut targets = Vec::new();
         let queries = queries_of(query);
         for &query in &queries {
-            conflict::set_aside(query);
+            conflict::set_aside(query)?;
+            merge_statement::refuse(query)?;
         }
         // Restricted: the children are foreign tables, and PostgreSQL itself refuses them.
         if !settings::enable_sharded_scan() || catalog::foreign_tables_restricted() {
