@@ -23,6 +23,8 @@ pub enum OptionError {
     NotAChoice { name: String, value: String, choices: &'static [&'static str] },
     #[error("parameter \"{name}\" must be a list of extension names")]
     NotAList { name: String },
+    #[error("option \"{name}\" is not supported")]
+    Unsupported { name: String },
     #[error("password_required=false is superuser-only")]
     PasswordRequired,
     #[error("sslcert and sslkey are superuser-only")]
@@ -34,6 +36,7 @@ impl Report for OptionError {
         match self {
             OptionError::UnknownName { .. } => SqlState::FDW_INVALID_OPTION_NAME,
             OptionError::NotBoolean { .. } => SqlState::SYNTAX_ERROR,
+            OptionError::Unsupported { .. } => SqlState::FEATURE_NOT_SUPPORTED,
             OptionError::PasswordRequired | OptionError::ClientCertificate => {
                 SqlState::INSUFFICIENT_PRIVILEGE
             }
@@ -46,6 +49,9 @@ impl Report for OptionError {
             OptionError::UnknownName { hint, .. } => hint.clone(),
             OptionError::NotAChoice { choices, .. } => {
                 Some(format!("Valid values are: {}.", choices.join(", ")))
+            }
+            OptionError::Unsupported { .. } => {
+                Some("Give the user mapping a password instead.".to_owned())
             }
             OptionError::PasswordRequired => Some(
                 "User mappings with the password_required option set to false may only be created \

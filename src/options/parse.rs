@@ -90,6 +90,7 @@ enum Value {
     Cost(f64),
     Extensions(Vec<String>),
     Sampling(Sampling),
+    Nothing,
 }
 
 /// Checks the option `name` = `value` on `object`; the names of extensions it lists are returned for a look
@@ -117,6 +118,7 @@ pub fn server(options: &[(String, String)]) -> Result<ServerOptions, OptionError
             ("parallel_commit", Value::Boolean(on)) => out.parallel_commit = Some(on),
             ("parallel_abort", Value::Boolean(on)) => out.parallel_abort = Some(on),
             ("keep_connections", Value::Boolean(on)) => out.keep_connections = Some(on),
+            (_, Value::Nothing) => {}
             (name, value) => out.shared.set(name, &value),
         }
     }
@@ -130,6 +132,7 @@ pub fn mapping(options: &[(String, String)]) -> Result<MappingOptions, OptionErr
         let spec = spec::require(name, Object::Mapping)?;
         match read(spec, value)? {
             Value::Boolean(on) => out.password_required = Some(on),
+            Value::Nothing => {}
             _ => out.connect.push((name.clone(), value.clone())),
         }
     }
@@ -207,6 +210,10 @@ fn read(spec: &Spec, value: &str) -> Result<Value, OptionError> {
     Ok(match spec.kind {
         Kind::Text => Value::Text(value.to_owned()),
         Kind::Boolean => Value::Boolean(boolean(spec.name, value)?),
+        Kind::Off if boolean(spec.name, value)? => {
+            return Err(OptionError::Unsupported { name: name() });
+        }
+        Kind::Off => Value::Nothing,
         Kind::Positive => match integer(value) {
             None => {
                 return Err(OptionError::NotInteger { name: name(), value: value.to_owned() });
