@@ -57,6 +57,11 @@ pub unsafe fn scan(
             if !spread.is_empty() {
                 out.text(c"Split by Shard", &spread.join(", "));
             }
+            let decided = plan.placements.len() < plan.of_placements as usize
+                || plan.routing.iter().any(|routing| routing.chooses());
+            if !plan.not_pruned.is_empty() && !decided {
+                out.text(c"Not pruned", &plan.not_pruned.join("; "));
+            }
             if !plan.not_shipped.is_empty() {
                 out.text(c"Not shipped", &plan.not_shipped.join("; "));
             }

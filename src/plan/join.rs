@@ -207,6 +207,7 @@ unsafe fn combine(
             deciding,
             local_conds,
             not_shipped,
+            not_pruned: left.not_pruned.iter().chain(&right.not_pruned).cloned().collect(),
             join_conds: on,
             attrs_used: std::ptr::null_mut(),
             local_conds_sel: 1.0,

@@ -41,6 +41,8 @@ pub struct ScanPlan {
     pub description: Option<String>,
     /// Why conditions were not sent, for EXPLAIN VERBOSE's `Not shipped:`.
     pub not_shipped: Vec<String>,
+    /// Why conditions left no placement out, for EXPLAIN VERBOSE's `Not pruned:`.
+    pub not_pruned: Vec<String>,
     /// Sharded tables in it, whose own heaps must be empty.
     pub parents: Vec<Oid>,
     /// How many placements there would be without pruning; 0 for plain foreign tables.
@@ -76,6 +78,7 @@ impl ScanPlan {
             out.integer(i32::from(self.locking));
             out.strings(self.description.iter());
             out.strings(self.not_shipped.iter());
+            out.strings(self.not_pruned.iter());
             out.oids(self.parents.iter().copied());
             out.integer(self.of_placements as i32);
             Routing::write(&self.routing, &mut out);
@@ -125,6 +128,7 @@ impl ScanPlan {
                 locking: list.integer()? != 0,
                 description: list.strings()?.into_iter().next(),
                 not_shipped: list.strings()?,
+                not_pruned: list.strings()?,
                 parents: list.oids()?,
                 of_placements: list.integer()? as u32,
                 routing: Routing::read(&mut list)?,

@@ -38,6 +38,8 @@ pub struct RelInfo {
     pub local_conds: Vec<*mut pg_sys::RestrictInfo>,
     /// Why the latter are not sent.
     pub not_shipped: Vec<String>,
+    /// Why its conditions leave no placement out.
+    pub not_pruned: Vec<String>,
     /// Conditions that the rows of its tables satisfy wherever a row of the result comes from: by them placements can be
     /// left out. (Not those in ON of an outer join.)
     pub deciding: Vec<*mut pg_sys::RestrictInfo>,
@@ -179,6 +181,7 @@ impl RelInfo {
             placements: self.placements.clone(),
             fetch_size: self.fetch_size.unwrap_or(0),
             not_shipped: self.not_shipped.clone(),
+            not_pruned: self.not_pruned.clone(),
             parents: self.parents.clone(),
             of_placements: self.of_placements,
             ..ScanPlan::default()
@@ -210,6 +213,7 @@ impl RelInfo {
             deciding: self.deciding.clone(),
             local_conds: Vec::new(),
             not_shipped: Vec::new(),
+            not_pruned: self.not_pruned.clone(),
             join_conds: Vec::new(),
             description,
             below: None,

@@ -9,7 +9,7 @@ use crate::deparse::{self, From, Scope};
 use crate::error::Failure;
 use crate::options::load;
 use crate::pg::{compat, node};
-use crate::shard::Verdict;
+use crate::shard::{self, Verdict};
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
 use std::rc::Rc;
@@ -40,6 +40,14 @@ pub unsafe fn rel_size(
             None if prune::verdict(root, rel)? == Verdict::Refuted => Vec::new(),
             None => vec![Placement { server: table.server.oid, tables: vec![relid] }],
         };
+        let not_pruned = match &sharded {
+            Some(table) if placements.len() > 1 && placements.len() == table.members.len() => {
+                let clauses = node::list::<pg_sys::RestrictInfo>((*rel).baserestrictinfo)
+                    .map(|clause| (*clause).clause.cast());
+                shard::why_all(table, clauses, rti, prune::is_honoured)
+            }
+            _ => Vec::new(),
+        };
         let mut scope = Scope::new(root, [(rti, Rc::clone(&table))]);
         scope.carriers.extend(row_identity::carrier_of(root, rti).map(|attnum| (rti, attnum)));
         let mut info = RelInfo {
@@ -54,6 +62,7 @@ pub unsafe fn rel_size(
             deciding: node::list_vec((*rel).baserestrictinfo),
             local_conds: Vec::new(),
             not_shipped: Vec::new(),
+            not_pruned,
             attrs_used: std::ptr::null_mut(),
             local_conds_sel: 1.0,
             local_conds_cost: Default::default(),

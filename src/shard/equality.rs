@@ -71,6 +71,25 @@ impl Operand {
         }
     }
 
+    /// The type by which the operator compares.
+    pub fn seen_type(&self) -> pg_sys::Oid {
+        self.seen_type
+    }
+
+    /// Whether the operator is an equality of the type's default order.
+    ///
+    /// # Safety
+    /// To be called inside a transaction.
+    pub unsafe fn is_equality(&self, operator: pg_sys::Oid) -> bool {
+        // SAFETY: catalog look-ups; the cache entry lives as long as the backend.
+        unsafe {
+            let entry =
+                pg_sys::lookup_type_cache(self.seen_type, pg_sys::TYPECACHE_BTREE_OPFAMILY as i32);
+            (*entry).btree_opf != pg_sys::InvalidOid
+                && pg_sys::get_op_opfamily_strategy(operator, (*entry).btree_opf) == EQUAL_STRATEGY
+        }
+    }
+
     /// A set of values of this column.
     ///
     /// # Safety
