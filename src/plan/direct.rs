@@ -74,7 +74,12 @@ pub unsafe fn plan(
             None if assignments.is_empty() => Distribution::None,
             None => Distribution::of_table((**(*root).simple_rte_array.add(rti as usize)).relid)?,
         };
-        if !stays::stay(&distribution, rti, &assignments, &conditions) {
+        // What every row to be changed satisfies; of a join more than stands in WHERE.
+        let mut deciding = conditions.clone();
+        if info.from.tables().len() > 1 {
+            deciding.extend(info.deciding.iter().map(|&clause| (*clause).clause));
+        }
+        if !stays::stay(&distribution, rti, &assignments, &deciding) {
             return Ok(false);
         }
         let returning = super::modify::nth_list((*node).returningLists, index);
@@ -110,10 +115,12 @@ pub unsafe fn plan(
         plan.scan.retrieved = statement.retrieved;
         let mut exprs = statement.params;
         plan.scan.params = exprs.len() as u32;
-        if let Some(table) = sharded.filter(|_| info.placements.len() > 1) {
+        if info.placements.len() > 1 {
             let own = info.from.tables();
-            let routing = Routing::plan(table, rti, &own, &conditions, &[], &mut exprs);
-            plan.scan.routing = routing.into_iter().collect();
+            for (table, rti) in &info.distribution {
+                let routing = Routing::plan(table, *rti, &own, &deciding, &[], &mut exprs);
+                plan.scan.routing.extend(routing);
+            }
         }
         (*scan).operation = operation;
         if (*scan).scan.scanrelid == 0 {

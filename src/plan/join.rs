@@ -6,7 +6,7 @@
 //! WHERE for the other.
 
 use super::relinfo::RelInfo;
-use super::{colocated, cost, paths, row_marks};
+use super::{colocated, cost, paths, row_marks, targets};
 use crate::deparse::{self, From, JoinKind, Scope, Select, Target};
 use crate::error::Failure;
 use crate::pg::node;
@@ -56,6 +56,12 @@ pub unsafe fn paths(
         );
         pg_sys::cost_qual_eval(&raw mut info.local_conds_cost, local, root);
         cost::join(root, rel, outer, inner, &mut info)?;
+        if targets::changes_virtual(root)
+            && let Some(estimate) = &mut info.estimate
+        {
+            // Only where the whole change is shipped is it one statement; no other plan can be used.
+            (estimate.startup, estimate.total) = (0.0, 0.0);
+        }
         info.install(rel);
         if let Some(info) = RelInfo::of(rel) {
             paths::add_join_paths(root, rel, info, outer_path);

@@ -1,6 +1,6 @@
 //! Row marks: what a query locks, and how its rows are found again when one of them has changed (EvalPlanQual).
 
-use super::sharded;
+use super::{sharded, targets};
 use crate::deparse::{LockStrength, LockWait, Locking};
 use crate::pg::{node, text};
 use pgrx::pg_sys;
@@ -50,13 +50,17 @@ unsafe fn mark_of(root: *mut pg_sys::PlannerInfo, rti: u32) -> Option<*mut pg_sy
 }
 
 /// Whether a row that has changed meanwhile can be found here, so that the query is evaluated again for it: rows of
-/// foreign tables are locked and looked at again on their shards.
+/// foreign tables are locked and looked at again on their shards. So are those of a sharded parent that is to be changed
+/// as a whole: else the query is planned again.
 ///
 /// # Safety
 /// `root` is a planner's root.
 pub(super) unsafe fn may_recheck(root: *mut pg_sys::PlannerInfo) -> bool {
     // SAFETY: as the caller vouches.
     unsafe {
+        if targets::changes_virtual(root) {
+            return false;
+        }
         (*(*root).parse).commandType != CmdType::CMD_SELECT
             || node::list::<pg_sys::PlanRowMark>((*root).rowMarks).any(|mark| {
                 let entry = *(*root).simple_rte_array.add((*mark).rti as usize);

@@ -101,6 +101,19 @@ pub(super) unsafe fn is_executable(plan: *mut pg_sys::PlannedStmt) -> Result<boo
     }
 }
 
+/// Whether the query changes a sharded parent as one foreign relation.
+///
+/// # Safety
+/// `root` is a planner's root with its array of range-table entries.
+pub(super) unsafe fn changes_virtual(root: *mut pg_sys::PlannerInfo) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let parse = (*root).parse;
+        matches!((*parse).commandType, CmdType::CMD_UPDATE | CmdType::CMD_DELETE)
+            && is_virtual(*(*root).simple_rte_array.add((*parse).resultRelation as usize))
+    }
+}
+
 /// Whether the range-table entry is a parent that was made a foreign relation, and is to be changed.
 unsafe fn is_virtual(entry: *mut pg_sys::RangeTblEntry) -> bool {
     // SAFETY: the caller hands a valid entry.
