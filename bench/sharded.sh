@@ -1,96 +1,63 @@
 #!/usr/bin/env bash
-# Sharded tables side by side: a parent over four shards with shard_fdw, and with postgres_fdw as hash partitions (its
-# best layout), in the same run. Planning time of a key lookup with up to 1,024 children.
+# Reading sharded tables, side by side with every other way to read the same rows: see sharded_lib.sh.
 #
-#   bench/sharded.sh      ROUNDS=3, CLIENTS=8, ROWS=200000
+#   bench/sharded.sh      ROUNDS=5, CLIENTS=8, ROWS=200000, SECONDS_PER_RUN=3
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/env.sh"
 # shellcheck source=scripts/cluster.sh
 source "$ROOT/scripts/cluster.sh"
+# shellcheck source=bench/sharded_lib.sh
+source "$ROOT/bench/sharded_lib.sh"
+layout
+heading "transactions per second"
 
-rounds=${ROUNDS:-3} clients=${CLIENTS:-8} rows=${ROWS:-200000}
-tree=$("$ROOT/scripts/build.sh" release)
-cluster_begin "$tree"
-server_new coordinator "shared_preload_libraries = 'shard_fdw'" "max_connections = 100" "shared_buffers = 256MB"
-server_new shard "max_connections = 500" "shared_buffers = 1GB" "max_wal_size = 4GB" "max_prepared_transactions = 200"
-server_start coordinator
-server_start shard
-sql coordinator postgres -c "CREATE DATABASE bench"
-sql coordinator bench -c "CREATE EXTENSION shard_fdw" -c "CREATE EXTENSION postgres_fdw" \
-    -c "CREATE TABLE s_t (id int, g int, v int, t text)" -c "CREATE TABLE s_o (id int, cust int, amount int)" \
-    -c "CREATE TABLE p_t (id int, g int, v int, t text) PARTITION BY HASH (id)" \
-    -c "CREATE TABLE p_o (id int, cust int, amount int) PARTITION BY HASH (cust)"
-for n in 0 1 2 3; do
-    sql shard postgres -c "CREATE DATABASE db$n"
-    # Two layouts of the same rows: by the CHECK's rule, and by PostgreSQL's hash.
-    sql shard "db$n" >/dev/null <<SQL
-CREATE TABLE h (id int) PARTITION BY HASH (id);
-CREATE TABLE hp PARTITION OF h FOR VALUES WITH (MODULUS 4, REMAINDER $n);
-CREATE TABLE s_t (id int PRIMARY KEY, g int, v int, t text);
-CREATE TABLE s_o (id int PRIMARY KEY, cust int, amount int);
-INSERT INTO s_t SELECT i, i % 100, i % 7919, 'row ' || i FROM generate_series(1, $rows) i WHERE i % 4 = $n;
-INSERT INTO s_o SELECT i, 1 + i % $rows, i % 1000 FROM generate_series(1, $rows) i WHERE (1 + i % $rows) % 4 = $n;
-CREATE TABLE p_t (LIKE s_t INCLUDING ALL);
-CREATE TABLE p_o (LIKE s_o INCLUDING ALL);
-INSERT INTO p_t SELECT i, i % 100, i % 7919, 'row ' || i FROM generate_series(1, $rows) i
-  WHERE satisfies_hash_partition('h'::regclass, 4, $n, i);
-INSERT INTO p_o SELECT i, 1 + i % $rows, i % 1000 FROM generate_series(1, $rows) i
-  WHERE satisfies_hash_partition('h'::regclass, 4, $n, 1 + i % $rows);
-CREATE INDEX ON s_o (cust);
-CREATE INDEX ON p_o (cust);
-VACUUM ANALYZE;
-SQL
-    where="host '127.0.0.1', port '${PORT[shard]}', dbname 'db$n'"
-    sql coordinator bench >/dev/null <<SQL
-SET client_min_messages = warning;
-CREATE SERVER s$n FOREIGN DATA WRAPPER shard_fdw OPTIONS ($where);
-CREATE SERVER p$n FOREIGN DATA WRAPPER postgres_fdw OPTIONS ($where, fetch_size '10000', async_capable 'true');
-CREATE USER MAPPING FOR postgres SERVER s$n OPTIONS (user 'postgres');
-CREATE USER MAPPING FOR postgres SERVER p$n OPTIONS (user 'postgres');
-CREATE FOREIGN TABLE s_t$n (id int NOT NULL, CHECK (abs(mod(id, 4)) = $n)) INHERITS (s_t) SERVER s$n OPTIONS (table_name 's_t');
-CREATE FOREIGN TABLE s_o$n (CHECK (abs(mod(cust, 4)) = $n)) INHERITS (s_o) SERVER s$n OPTIONS (table_name 's_o');
-CREATE FOREIGN TABLE p_t$n PARTITION OF p_t FOR VALUES WITH (MODULUS 4, REMAINDER $n) SERVER p$n OPTIONS (table_name 'p_t');
-CREATE FOREIGN TABLE p_o$n PARTITION OF p_o FOR VALUES WITH (MODULUS 4, REMAINDER $n) SERVER p$n OPTIONS (table_name 'p_o');
-ANALYZE s_t$n, s_o$n, p_t$n, p_o$n;
-SQL
+id="\\set id random(1, $rows)"
+# A key of the shard that the client is connected to.
+own="\\set id 4 * random(1, $rows / 4 - 1) + %n"
+script direct <<<"$own
+SELECT * FROM s_t WHERE id = :id;"
+script s <<<"$id
+SELECT * FROM s_t WHERE id = :id;"
+script i <<<"$id
+SELECT * FROM i_t WHERE id = :id AND abs(mod(id, 4)) = abs(mod(:id, 4));"
+script p <<<"$id
+SELECT * FROM p_t WHERE id = :id;"
+script x <<<"$id
+SELECT * FROM one(:id);"
+compare "key lookup, $clients clients" "$clients" sum
+
+keys=":id"
+for i in {1..19}; do keys+=", :id + $i"; done
+start="\\set id random(1, $((rows - 20)))"
+for who in s i p; do
+    script $who <<<"$start
+SELECT * FROM ${who}_t WHERE id IN ($keys);"
 done
-sql coordinator bench -c "ALTER DATABASE bench SET enable_partitionwise_aggregate = on" \
-    -c "ALTER DATABASE bench SET enable_partitionwise_join = on"
+script x <<<"$start
+SELECT * FROM many(ARRAY[$keys]);"
+compare "20 keys, $clients clients" "$clients" sum
 
-median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
-
-# rate PEER CLIENTS SCRIPT: transactions per second of the script with @ as the peer's prefix.
-rate() {
-    printf '%s\n' "${3//@/$1}" >"$WORK/script.sql"
-    "$PG_BIN/pgbench" -h 127.0.0.1 -p "${PORT[coordinator]}" -U postgres -n -M prepared -c "$2" -j 2 \
-        -T "${SECONDS_PER_RUN:-3}" -f "$WORK/script.sql" bench 2>>"$WORK/bench.log" |
-        sed -n 's/^tps = \([0-9.]*\) .*/\1/p'
+# everywhere SQL FUNCTION: with @ for the contestant's prefix.
+everywhere() {
+    local who
+    script direct <<<"${1//@/s}"
+    for who in s i p; do script $who <<<"${1//@/$who}"; done
+    script x <<<"$2"
 }
-
-# compare TITLE CLIENTS SCRIPT
-compare() {
-    local peer round
-    for peer in s p; do
-        rate "$peer" "$2" "$3" >/dev/null
-        : >"$WORK/$peer.rates"
-    done
-    for ((round = 0; round < rounds; round++)); do
-        for peer in s p; do rate "$peer" "$2" "$3" >>"$WORK/$peer.rates"; done
-    done
-    awk -v title="$1" -v s="$(median <"$WORK/s.rates")" -v p="$(median <"$WORK/p.rates")" 'BEGIN {
-        printf "%-44s %10.1f %10.1f   %6.2f\n", title, s, p, s / p }'
-}
-
-printf '%-44s %10s %10s   %6s\n' "transactions per second" shard_fdw postgres_fdw ratio
-compare "key lookup, $clients clients" "$clients" $'\\set id random(1, '"$rows"$')\nSELECT * FROM @_t WHERE id = :id;'
-compare "20 keys, $clients clients" "$clients" $'\\set id random(1, '"$((rows - 20))"$')\nSELECT * FROM @_t WHERE id IN ('"$(for i in {0..19}; do printf ':id + %d%s' "$i" "$([[ $i == 19 ]] || echo ', ')"; done)"');'
-compare "count" 1 "SELECT count(*) FROM @_t;"
-compare "sum, avg" 1 "SELECT sum(v), avg(v) FROM @_t;"
-compare "group by" 1 "SELECT g, count(*), sum(v) FROM @_t GROUP BY g;"
-compare "join on the key, with aggregate" 1 "SELECT g, sum(o.amount) FROM @_t t JOIN @_o o ON o.cust = t.id GROUP BY g;"
-compare "top 10 by key" 1 "SELECT * FROM @_t ORDER BY id DESC LIMIT 10;"
-compare "all rows" 1 "SELECT count(*) FROM (SELECT * FROM @_t OFFSET 0) s;"
+everywhere "SELECT count(*) FROM @_t;" "SELECT sum(c) FROM counted() c;"
+compare "count" 1 min
+everywhere "SELECT sum(v), avg(v) FROM @_t;" "SELECT sum(s), sum(s) / sum(c) FROM summed();"
+compare "sum, avg" 1 min
+everywhere "SELECT g, count(*), sum(v) FROM @_t GROUP BY g;" "SELECT g, sum(c), sum(s) FROM grouped() GROUP BY g;"
+compare "group by" 1 min
+everywhere "SELECT g, sum(o.amount) FROM @_t t JOIN @_o o ON o.cust = t.id GROUP BY g;" \
+    "SELECT g, sum(s) FROM joined() GROUP BY g;"
+compare "join, with aggregate" 1 min
+everywhere "SELECT * FROM @_t ORDER BY id DESC LIMIT 10;" "SELECT * FROM top() ORDER BY id DESC LIMIT 10;"
+compare "top 10 by key" 1 min
+everywhere "SELECT * FROM @_t;" "SELECT * FROM every();"
+compare "all rows" 1 min
 
 printf '\nplanning time of a key lookup, ms (median of 21)\n'
 for children in 4 32 256 1024; do
