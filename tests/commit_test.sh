@@ -36,6 +36,19 @@ BEGIN; INSERT INTO acct_s1 VALUES (1, 1); INSERT INTO here VALUES (1); SELECT FR
 SELECT (SELECT count(*) FROM acct_s1), (SELECT count(*) FROM acct_unprepared), (SELECT count(*) FROM here);
 SQL
 )"
+# A statement that is a transaction by itself is committed by its shard at once; in a pipeline it is not by itself.
+pipeline() { printf '%s\n' '\startpipeline' "$@" '\endpipeline' >"$WORK/pipeline.sql"; extended "$WORK/pipeline.sql"; }
+extended() { "$PG_BIN/pgbench" -h 127.0.0.1 -p "${PORT[coordinator]}" -U postgres -n -M extended -t 1 -f "$1" coord >"$WORK/pgbench.log" 2>&1 || true; }
+pipeline "INSERT INTO acct_s1 VALUES (501, 1);" "INSERT INTO acct_s1 VALUES (501, 2);"
+same "a pipeline that fails leaves nothing" "0" "$(session <<<"SELECT count(*) FROM acct_s1 WHERE id = 501;")"
+pipeline "INSERT INTO acct_s1 VALUES (501, 1);" "INSERT INTO here SELECT 1 / 0;"
+same "nor when it fails here" "0" "$(session <<<"SELECT count(*) FROM acct_s1 WHERE id = 501;")"
+pipeline "INSERT INTO acct_s1 VALUES (501, 1);" "INSERT INTO acct_s2 VALUES (501, 1);" "UPDATE acct_s1 SET v = 7 WHERE id = 501;"
+echo "UPDATE acct_s2 SET v = v + 7 WHERE id = 501;" >"$WORK/one.sql"
+extended "$WORK/one.sql"
+same "one that succeeds is committed everywhere, a single statement too" "7|8" \
+    "$(session <<<"SELECT (SELECT v FROM acct_s1 WHERE id = 501), (SELECT v FROM acct_s2 WHERE id = 501);
+DELETE FROM acct_s1 WHERE id = 501; DELETE FROM acct_s2 WHERE id = 501;")"
 same "two_phase_commit = off does without" "2|2" "$(session <<SQL
 SET shard_fdw.two_phase_commit = off;
 BEGIN; INSERT INTO acct_s1 VALUES (2, 1); INSERT INTO acct_unprepared VALUES (2, 1); COMMIT;

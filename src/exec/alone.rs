@@ -11,10 +11,13 @@
 //! - The rows fit into one answer. If they turn out not to, the query is run again in a transaction, before any row
 //!   has been given out.
 //!
+//! A modification may likewise be the whole transaction, and is then committed by its server in the same round trip:
+//! see [`is_whole_transaction`].
+//!
 //! Whether the transaction as a whole has one snapshot, writes, or is at work on the server already is looked at by
 //! the transaction layer.
 
-use crate::pg::node;
+use crate::pg::{client, node};
 use pgrx::pg_sys;
 use pgrx::pg_sys::{NodeTag, Oid, Plan};
 use std::collections::HashSet;
@@ -67,6 +70,59 @@ pub unsafe fn is_alone(node: *mut pg_sys::ForeignScanState) -> bool {
             plan = (*plan).lefttree;
         }
         false
+    }
+}
+
+/// Whether the one request that changes data, about to be sent, is all that its transaction does: when it has run,
+/// nothing is left that could fail, and nothing more can join it.
+///
+/// # Safety
+/// `estate` is the executor state of the running statement, which INSERTs into, UPDATEs or DELETEs from a foreign or
+/// sharded table.
+pub unsafe fn is_whole_transaction(estate: *mut pg_sys::EState) -> bool {
+    // SAFETY: as for `is_alone`; the plan of such a statement is cast by tags.
+    unsafe {
+        let portal = pg_sys::ActivePortal;
+        let statement = (*estate).es_plannedstmt;
+        // The client's own statement, alone in its query string or Bind message. A function's has another portal or
+        // another plan.
+        if pg_sys::IsTransactionBlock()
+            || portal.is_null()
+            || *(*portal).name != 0
+            || pg_sys::list_length((*portal).stmts) != 1
+            || pg_sys::list_nth((*portal).stmts, 0) != statement.cast()
+            || (*statement).hasModifyingCTE
+            || !(*statement).subplans.is_null()
+            || !(*statement).rowMarks.is_null()
+            || !node::is_a((*statement).planTree, NodeTag::T_ModifyTable)
+        {
+            return false;
+        }
+        let modify = (*statement).planTree.cast::<pg_sys::ModifyTable>();
+        let input = (*modify).plan.lefttree;
+        // One request: a row of constants, or a modification shipped whole.
+        let is_one = match (*modify).operation {
+            pg_sys::CmdType::CMD_INSERT => {
+                node::is_a(input, NodeTag::T_Result) && (*input).lefttree.is_null()
+            }
+            _ => node::is_a(input, NodeTag::T_ForeignScan),
+        };
+        if !is_one
+            || !(*modify).returningLists.is_null()
+            || !(*modify).withCheckOptionLists.is_null()
+            || (*modify).rootRelation != 0
+            || pg_sys::list_length((*modify).resultRelations) != 1
+        {
+            return false;
+        }
+        let target = pg_sys::list_nth_int((*modify).resultRelations, 0);
+        let result = *(*estate).es_result_relations.add(target as usize - 1);
+        if result.is_null() || !(*result).ri_TrigDesc.is_null() {
+            return false;
+        }
+        // A portal of the simple protocol is not visible, and its statement ends the transaction. With the extended
+        // one, more may come before Sync.
+        !(*portal).visible || client::sync_is_next()
     }
 }
 

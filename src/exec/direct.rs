@@ -3,6 +3,7 @@
 //! The statement is sent once, to all shards at the same time, when the first row is asked for. What RETURNING brings
 //! back is in returned.rs.
 
+use super::alone;
 use super::early;
 use super::own_rows;
 use super::params::ParamEncoder;
@@ -77,6 +78,18 @@ impl DirectState {
             let mut sent = Vec::new();
             let servers: Vec<_> = placements.iter().map(|placement| placement.server).collect();
             let participants = txn::enlist_all(&servers, user)?;
+            if let ([placement], [participant]) = (&placements[..], &participants[..])
+                && self.returned.is_none()
+                && alone::is_whole_transaction(estate)
+            {
+                let sql = self.plan.scan.sql(placement)?;
+                if let Some(reply) =
+                    participant.run_and_commit(whole(&sql, &types, &params), &sql)?
+                {
+                    self.affected = Some(super::modify_state::affected(&reply));
+                    return Ok(());
+                }
+            }
             for (placement, participant) in placements.iter().zip(participants) {
                 let sql: Rc<str> = self.plan.scan.sql(placement)?.into();
                 participant.mark_written();
@@ -87,15 +100,7 @@ impl DirectState {
                     let _context = memory::ContextGuard::switch_to((*estate).es_query_cxt);
                     returned.add(stream)?;
                 } else {
-                    let request = Request::Execute {
-                        sql: &sql,
-                        param_types: &types,
-                        params: &params,
-                        formats: Formats::Text,
-                        portal: "",
-                        max_rows: 0,
-                    };
-                    let ticket = participant.submit(request)?;
+                    let ticket = participant.submit(whole(&sql, &types, &params))?;
                     sent.push(Sent { participant, ticket, sql });
                 }
             }
@@ -193,6 +198,12 @@ impl DirectState {
             returned.close();
         }
     }
+}
+
+/// The statement as one request.
+fn whole<'a>(sql: &'a str, param_types: &'a [u32], params: &'a Params) -> Request<'a> {
+    let formats = Formats::Text;
+    Request::Execute { sql, param_types, params, formats, portal: "", max_rows: 0 }
 }
 
 /// The slot for the changed row: our own, if there is one.

@@ -6,6 +6,7 @@ mod arena;
 mod codec;
 mod conflict;
 pub mod copy;
+mod destination;
 pub mod direct;
 mod early;
 pub mod explain;

@@ -1,8 +1,9 @@
 //! INSERT, UPDATE and DELETE of foreign tables, row by row and in batches.
 
 use super::conflict::Upsert;
+use super::destination::Destination;
 use super::early;
-use super::modify_state::{Destination, ModifyState};
+use super::modify_state::ModifyState;
 use super::movement::{self, Watch};
 use super::sharded_insert::ShardedState;
 use crate::error::{Failure, SqlState};

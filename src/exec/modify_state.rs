@@ -2,7 +2,9 @@
 //!
 //! A table that is modified by itself has one of these, a sharded parent one for each placement that rows go to.
 
+use super::alone;
 use super::conflict::{Form, Upsert};
+use super::destination::Destination;
 use super::early;
 use super::params::ParamEncoder;
 use super::rows::RowDecoder;
@@ -20,33 +22,6 @@ use std::rc::Rc;
 /// PostgreSQL's limit on parameters of one statement (a 16-bit count in Bind).
 const MOST_PARAMS: usize = 65_535;
 
-/// What is written to, and for whom.
-pub struct Destination {
-    /// The statement.
-    pub estate: *mut pg_sys::EState,
-    /// The foreign table, open and locked.
-    pub relation: pg_sys::Relation,
-    /// The user whose mapping is used.
-    pub user: pg_sys::Oid,
-}
-
-impl Destination {
-    /// The foreign table that `result` is.
-    ///
-    /// # Safety
-    /// `result` is an initialised result relation of `estate`.
-    pub unsafe fn of(
-        estate: *mut pg_sys::EState,
-        result: *mut pg_sys::ResultRelInfo,
-    ) -> Destination {
-        // SAFETY: as the caller vouches.
-        unsafe {
-            let relation = (*result).ri_RelationDesc;
-            Destination { estate, relation, user: compat::result_user(result, estate) }
-        }
-    }
-}
-
 /// Execution state of one modified foreign table.
 pub struct ModifyState {
     plan: ModifyPlan,
@@ -61,6 +36,7 @@ pub struct ModifyState {
     pub upsert: Option<Upsert>,
     /// The statement it belongs to.
     estate: *mut pg_sys::EState,
+    relation: pg_sys::Relation,
     /// Whether the statement's scans have been started: see early.rs.
     pub begun: bool,
     /// Of a table that an UPDATE changes: takes the rows that it moves here from other partitions.
@@ -86,12 +62,20 @@ pub struct Begun {
 
 /// A statement on its way.
 pub struct Sent {
-    /// Its answer is waited for with this.
-    pub ticket: Ticket,
+    /// Its answer is waited for with this; none when it has come.
+    pub ticket: Option<Ticket>,
+    reply: Option<Reply>,
     sql: Rc<str>,
     form: Form,
     /// How many parameters come before those of the rows.
     before: usize,
+}
+
+impl Sent {
+    /// Whether the answer is there.
+    pub fn is_ready(&self, participant: &Participant) -> bool {
+        self.ticket.as_ref().is_none_or(|ticket| participant.is_ready(ticket))
+    }
 }
 
 impl ModifyState {
@@ -136,6 +120,7 @@ impl ModifyState {
                 batch_rows: 1,
                 upsert: None,
                 estate: to.estate,
+                relation: to.relation,
                 begun: false,
                 routed: None,
                 row_params: types.len(),
@@ -228,8 +213,15 @@ impl ModifyState {
     pub fn send(&mut self, rows: usize, statement: &Begun) -> Result<Sent, Failure> {
         let sql = self.insert_sql(statement.form, rows);
         let Begun { form, before, params } = statement;
-        let ticket = self.submit(&sql, *form, *before, params)?;
-        Ok(Sent { ticket, sql, form: *form, before: *before })
+        let (form, before) = (*form, *before);
+        if rows == 1
+            && form == Form::Plain
+            && let Some(reply) = self.run_and_commit(&sql, before, params)?
+        {
+            return Ok(Sent { ticket: None, reply: Some(reply), sql, form, before });
+        }
+        let ticket = Some(self.submit(&sql, form, before, params)?);
+        Ok(Sent { ticket, reply: None, sql, form, before })
     }
 
     /// Waits for the end of an INSERT and counts its rows; RETURNING's goes into `slot`.
@@ -241,7 +233,10 @@ impl ModifyState {
         sent: Sent,
         slot: Option<*mut pg_sys::TupleTableSlot>,
     ) -> Result<u64, Failure> {
-        let answer = self.participant.wait(sent.ticket, &sent.sql);
+        let answer = match (sent.ticket, sent.reply) {
+            (Some(ticket), _) => self.participant.wait(ticket, &sent.sql),
+            (None, reply) => Ok(reply.unwrap_or_default()),
+        };
         let mut reply = answer.map_err(|failure| Upsert::explained(sent.form, failure))?;
         if let Some(upsert) = &mut self.upsert {
             upsert.note(sent.form, &mut reply);
@@ -273,6 +268,14 @@ impl ModifyState {
         sql
     }
 
+    /// The parameters' types for Parse.
+    fn types(&self, form: Form, before: usize, params: &Params) -> Vec<u32> {
+        let mut types =
+            self.upsert.as_ref().map_or_else(Vec::new, |upsert| upsert.param_types(form));
+        types.extend(self.encoder.param_types(params.values.len() - before));
+        types
+    }
+
     fn submit(
         &mut self,
         sql: &str,
@@ -286,14 +289,35 @@ impl ModifyState {
             self.begun = true;
         }
         self.participant.mark_written();
-        let mut types =
-            self.upsert.as_ref().map_or_else(Vec::new, |upsert| upsert.param_types(form));
-        types.extend(self.encoder.param_types(params.values.len() - before));
+        let types = self.types(form, before, params);
         let formats = Formats::Text;
         let request =
             Request::Execute { sql, param_types: &types, params, formats, portal: "", max_rows: 0 };
         let context = |failure: Failure| failure.add_context(format!("remote SQL command: {sql}"));
         self.participant.submit(request).map_err(context)
+    }
+
+    /// Runs the statement of one row, and commits it, when that is all the transaction does; see alone.rs.
+    fn run_and_commit(
+        &mut self,
+        sql: &str,
+        before: usize,
+        params: &Params,
+    ) -> Result<Option<Reply>, Failure> {
+        // SAFETY: the statement is being executed, and the table is open.
+        let whole = unsafe {
+            self.plan.retrieved.is_empty()
+                && (*self.relation).trigdesc.is_null()
+                && alone::is_whole_transaction(self.estate)
+        };
+        if !whole {
+            return Ok(None);
+        }
+        let types = self.types(Form::Plain, before, params);
+        let formats = Formats::Text;
+        let request =
+            Request::Execute { sql, param_types: &types, params, formats, portal: "", max_rows: 0 };
+        self.participant.run_and_commit(request, sql)
     }
 
     /// Takes RETURNING's row into `slot` and counts rows.
@@ -351,8 +375,8 @@ impl ModifyState {
             }
             let sql = Rc::clone(&self.sql);
             let (form, before) = (Form::Plain, 0);
-            let ticket = self.submit(&sql, form, before, &params)?;
-            self.receive(Sent { ticket, sql, form, before }, Some(slot))
+            let ticket = Some(self.submit(&sql, form, before, &params)?);
+            self.receive(Sent { ticket, reply: None, sql, form, before }, Some(slot))
         }
     }
 }

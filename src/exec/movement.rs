@@ -5,8 +5,9 @@
 //! rows into foreign partitions, but never out of them). So each new row that could have another place is held against
 //! the rules here. A row that its own placement may keep stays, also when others would take it.
 
+use super::destination::Destination;
 use super::early;
-use super::modify_state::{Destination, ModifyState};
+use super::modify_state::ModifyState;
 use super::placement::{Conflict, Parent, Placement};
 use crate::deparse::OnConflict;
 use crate::error::{Failure, SqlState};

@@ -5,7 +5,8 @@
 //! into it.
 
 use super::conflict::Upsert;
-use super::modify_state::{Destination, ModifyState};
+use super::destination::Destination;
+use super::modify_state::ModifyState;
 use crate::deparse::OnConflict;
 use crate::error::{Failure, SqlState};
 use crate::options::load;

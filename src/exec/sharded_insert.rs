@@ -256,14 +256,16 @@ impl ShardedState {
             if sent.len() > 1 {
                 let waited: Vec<_> = sent
                     .iter()
-                    .filter_map(|(index, sent)| Some((&**participant(*index)?, &sent.ticket)))
+                    .filter_map(|(index, sent)| {
+                        Some((&**participant(*index)?, sent.ticket.as_ref()?))
+                    })
                     .collect();
                 txn::wait_any(&waited, None)?;
             }
             let alone = sent.len() == 1;
             let (ready, rest): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut sent).into_iter().partition(|(index, sent)| {
-                    alone || participant(*index).is_none_or(|p| p.is_ready(&sent.ticket))
+                    alone || participant(*index).is_none_or(|p| sent.is_ready(p))
                 });
             sent = rest;
             for (index, sent) in ready {

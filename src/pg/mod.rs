@@ -14,6 +14,7 @@ pub mod array;
 pub mod attempt;
 pub mod calibration;
 pub mod catalog;
+pub mod client;
 pub mod compat;
 pub mod copy;
 pub mod explain;

@@ -127,7 +127,7 @@ pub fn rolled_back(participant: &Participant) -> Failure {
 }
 
 /// The failure of a COMMIT: when the connection went away nobody knows whether it was carried out.
-fn in_doubt(participant: &Participant, error: WireError) -> Failure {
+pub fn in_doubt(participant: &Participant, error: WireError) -> Failure {
     let lost = error.is_fatal();
     let mut failure = participant.fail(error, Some(statement::COMMIT));
     if lost {

@@ -6,6 +6,7 @@
 //! transaction callbacks: one phase for a single writer, two for several (`prepare`). What a crash leaves behind
 //! is finished by the `resolver`; deadlocks over several servers are found by the `detector`.
 
+mod alone;
 mod callback;
 mod copy;
 mod deadlock;

@@ -335,7 +335,7 @@ impl Participant {
     }
 
     /// Takes a new connection in place of one that died before the remote transaction's first answer.
-    fn replace(&self) -> Result<(), Failure> {
+    pub(super) fn replace(&self) -> Result<(), Failure> {
         let old = self.connection();
         if self.replacement.get().is_some() {
             self.lose("the connection was lost twice".to_owned());
