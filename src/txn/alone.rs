@@ -24,7 +24,7 @@ impl Participant {
         sql: &str,
     ) -> Result<Option<Reply>, Failure> {
         self.check_usable()?;
-        let busy = |other: &Participant| other.is_open() || other.has_written();
+        let busy = |other: &Participant| other.is_open() || other.has_changed();
         if xact::uses_one_snapshot()
             || xact::is_read_only()
             || xact::has_xid()
