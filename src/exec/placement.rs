@@ -14,9 +14,10 @@ use crate::pg::relation::Relation;
 use crate::pg::{catalog, compat, node};
 use crate::plan;
 use crate::plan::private::ModifyPlan;
-use crate::shard::Member;
+use crate::shard::{self, Member, Rule};
 use pgrx::pg_sys;
 use pgrx::pg_sys::CmdType;
+use std::rc::Rc;
 
 /// What placements have to know of the statement and its result relation, the parent.
 pub struct Parent {
@@ -56,6 +57,10 @@ pub struct Placement {
     estate: *mut pg_sys::EState,
     layout: Option<Layout>,
     fires_after: bool,
+    not_null: Vec<usize>,
+    rule: Option<Rc<Rule>>,
+    /// Whether it has CHECK constraints or is a partition.
+    constrained: bool,
     /// The statement and its connection.
     pub state: ModifyState,
     /// Rows stored.
@@ -104,6 +109,7 @@ impl Placement {
             .then(|| Layout::new(member, relation, parent));
             let (plan, params) = plan_for(member, relation, parent, fires_after)?;
             let conflict = plan.conflict.clone();
+            let constraints = (*(*relation).rd_att).constr;
             let to = Destination { estate: parent.estate, relation, user: parent.user };
             let mut state = ModifyState::new(&to, plan, CmdType::CMD_INSERT)?;
             if let Some(conflict) = conflict {
@@ -115,6 +121,12 @@ impl Placement {
                 estate: parent.estate,
                 layout,
                 fires_after,
+                not_null: not_null_columns(relation),
+                // What held when rows were placed may have changed before the table was locked.
+                rule: shard::rule_of(relation)?,
+                constrained: (*(*relation).rd_rel).relispartition
+                    || (!constraints.is_null()
+                        && ((*constraints).num_check > 0 || has_virtual_columns(relation))),
                 state,
                 rows: 0,
             })
@@ -163,13 +175,30 @@ impl Placement {
             {
                 return Ok(None);
             }
+            self.check(row);
+            Ok(Some(row))
+        }
+    }
+
+    /// Raises the error of the constraint that a row breaks, if it breaks one. PostgreSQL's own way compiles all
+    /// constraints anew for each statement; it is taken for what the rule does not cover, and to raise the error.
+    unsafe fn check(&self, row: *mut pg_sys::TupleTableSlot) {
+        // SAFETY: the row is of the placement's type.
+        unsafe {
+            let null = has_null(row, &self.not_null);
+            let fits = match &self.rule {
+                Some(rule) => rule.is_broken_by(row) == Some(false),
+                None => !self.constrained,
+            };
+            if fits && !null {
+                return;
+            }
             if !(*(*self.relation).rd_att).constr.is_null() {
                 pg_sys::ExecConstraints(self.result, row, self.estate);
             }
             if (*(*self.relation).rd_rel).relispartition {
                 pg_sys::ExecPartitionCheck(self.result, row, self.estate, true);
             }
-            Ok(Some(row))
         }
     }
 
@@ -356,7 +385,17 @@ unsafe fn returned_columns(
     }
 }
 
-/// Attribute `number` of a row type, when it may not be NULL.
+/// Whether some column is computed when it is read (from PostgreSQL 18 on).
+unsafe fn has_virtual_columns(relation: pg_sys::Relation) -> bool {
+    // SAFETY: the relation is open.
+    unsafe {
+        let descriptor = (*relation).rd_att;
+        (0..(*descriptor).natts as usize)
+            .any(|index| (*compat::attribute(descriptor, index)).attgenerated as u8 == b'v')
+    }
+}
+
+/// The columns of an open relation that may not be NULL, from 0; not those that are computed when they are read.
 ///
 /// # Safety
 /// The relation is open.

@@ -18,6 +18,7 @@ use crate::plan::conflict_sharded;
 use crate::shard::{self, ShardedTable};
 use pgrx::pg_sys;
 use pgrx::pg_sys::{CmdType, NodeTag};
+use std::cell::Cell;
 
 /// Installs the executor's hook; once, from `_PG_init`.
 pub fn init() {
@@ -90,7 +91,7 @@ unsafe fn adapt(state: *mut pg_sys::ModifyTableState) -> Result<(), Failure> {
         let context = (*(*state).ps.state).es_query_cxt;
         let _guard = ContextGuard::switch_to(context);
         (*result).ri_RelationDesc = doctored(relation);
-        (*result).ri_FdwRoutine = pg_sys::GetFdwRoutineByServerId(table.members[0].server);
+        (*result).ri_FdwRoutine = routine(table.members[0].server);
         let mut sharded = ShardedState::new(state, result, relation, table)?;
         (*result).ri_BatchSize = sharded.batch_size();
         let state = modify::State::Sharded(Box::new(sharded));
@@ -118,6 +119,23 @@ pub unsafe fn doctored(relation: pg_sys::Relation) -> pg_sys::Relation {
         (*copy).rd_smgr = std::ptr::null_mut();
         copy
     }
+}
+
+/// Our FdwRoutine, made once per backend.
+unsafe fn routine(server: pg_sys::Oid) -> *mut pg_sys::FdwRoutine {
+    thread_local! {
+        static ROUTINE: Cell<*mut pg_sys::FdwRoutine> = const { Cell::new(std::ptr::null_mut()) };
+    }
+    ROUTINE.with(|known| {
+        if known.get().is_null() {
+            // SAFETY: a server of ours; the routine stays for the backend's life.
+            known.set(unsafe {
+                let _guard = ContextGuard::switch_to(pg_sys::TopMemoryContext);
+                pg_sys::GetFdwRoutineByServerId(server)
+            });
+        }
+        known.get()
+    })
 }
 
 unsafe fn has_row_triggers(result: *mut pg_sys::ResultRelInfo) -> bool {

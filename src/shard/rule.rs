@@ -13,6 +13,7 @@ use super::expression::trust_of;
 use super::truth::{Formula, Truth};
 use crate::error::Failure;
 use crate::pg::attempt::{Trust, attempt};
+use crate::pg::compat;
 use crate::pg::ffi::RelationGetPartitionQual;
 use crate::pg::memory::{self, ContextGuard};
 use crate::pg::node::{cast, list_vec, members};
@@ -60,6 +61,10 @@ pub struct Rule {
     pub conditions: Vec<Condition>,
     /// What the conditions are made of.
     pub leaves: Vec<Leaf>,
+    /// Whether this is all that the relation demands of a row besides NOT NULL, and can be evaluated at any time.
+    complete: bool,
+    /// The columns that some leaf needs.
+    used: Vec<i16>,
     context: pg_sys::MemoryContext,
     descriptor: pg_sys::TupleDesc,
     /// For leaves of built-in functions: their state can be kept. It can't for functions of users, whose caches are
@@ -75,7 +80,7 @@ impl Rule {
     pub unsafe fn load(relation: pg_sys::Relation) -> Result<Option<Rule>, Failure> {
         // SAFETY: as the caller vouches. The new context is a child of CacheMemoryContext and owned by the rule.
         unsafe {
-            let conjuncts = conjuncts_of(relation)?;
+            let (conjuncts, all) = conjuncts_of(relation)?;
             if conjuncts.is_empty() {
                 return Ok(None);
             }
@@ -83,6 +88,8 @@ impl Rule {
             let mut rule = Rule {
                 conditions: Vec::new(),
                 leaves: Vec::new(),
+                complete: false,
+                used: Vec::new(),
                 context,
                 descriptor: ptr::null_mut(),
                 evaluator: OnceCell::new(),
@@ -95,6 +102,13 @@ impl Rule {
                     rule.conditions.push(Condition { origin, formula });
                 }
             }
+            rule.complete = all
+                && !has_virtual_columns((*relation).rd_att)
+                && rule.leaves.iter().all(|l| l.columns.is_some() && l.trust == Trust::Builtin);
+            rule.used =
+                rule.leaves.iter().flat_map(|l| l.columns.clone().unwrap_or_default()).collect();
+            rule.used.sort_unstable();
+            rule.used.dedup();
             Ok(rule.leaves.iter().any(|leaf| leaf.columns.is_some()).then_some(rule))
         }
     }
@@ -123,6 +137,31 @@ impl Rule {
             pg_sys::ChangeVarNodes(copy, 1, rti as i32, 0);
             copy
         }))
+    }
+
+    /// Whether a row of the relation breaks one of its constraints, NOT NULL apart; `None` when that can't be told here.
+    ///
+    /// # Safety
+    /// `slot` holds a row of the relation, deformed.
+    pub unsafe fn is_broken_by(&self, slot: *mut pg_sys::TupleTableSlot) -> Option<bool> {
+        if !self.complete {
+            return None;
+        }
+        // SAFETY: as the caller vouches; all columns that leaves need are set.
+        unsafe {
+            let evaluator = self.evaluator();
+            for &column in &self.used {
+                let index = column as usize - 1;
+                let null = *(*slot).tts_isnull.add(index);
+                evaluator.set(column, (!null).then_some(*(*slot).tts_values.add(index)));
+            }
+            Some(self.conditions.iter().any(|condition| {
+                let value = condition.formula.eval(&mut |&leaf| {
+                    Ok::<_, std::convert::Infallible>(evaluator.leaf(self, leaf))
+                });
+                matches!(value, Ok(Truth::False))
+            }))
+        }
     }
 
     /// Whether some condition that can be evaluated needs column `attno`.
@@ -178,11 +217,13 @@ impl Drop for Rule {
     }
 }
 
-/// The relation's conditions, simplified, in the current memory context. What can't even be simplified is left out.
-unsafe fn conjuncts_of(
-    relation: pg_sys::Relation,
-) -> Result<Vec<(Origin, *mut pg_sys::Node)>, Failure> {
-    let mut found = Vec::new();
+/// Expressions that are ANDed.
+type Conjuncts = Vec<(Origin, *mut pg_sys::Node)>;
+
+/// The relation's conditions, simplified, in the current memory context. What can't even be simplified is left out, as
+/// are constraints that old rows may break; tells whether nothing was.
+unsafe fn conjuncts_of(relation: pg_sys::Relation) -> Result<(Conjuncts, bool), Failure> {
+    let (mut found, mut all) = (Conjuncts::new(), true);
     // SAFETY: the caller's relation is open; `check` has `num_check` entries; ccbin is a stored expression.
     unsafe {
         let constraints = (*(*relation).rd_att).constr;
@@ -190,25 +231,35 @@ unsafe fn conjuncts_of(
         for i in 0..usize::from(count) {
             let check = (*constraints).check.add(i);
             if !(*check).ccvalid {
+                all = false;
                 continue;
             }
             let stored: *mut pg_sys::Node = pg_sys::stringToNode((*check).ccbin).cast();
-            simplify(Origin::Check, stored, &mut found)?;
+            all &= simplify(Origin::Check, stored, &mut found)?;
         }
         if (*(*relation).rd_rel).relispartition {
             for member in list_vec(RelationGetPartitionQual(relation)) {
-                simplify(Origin::Partition, member, &mut found)?;
+                all &= simplify(Origin::Partition, member, &mut found)?;
             }
         }
     }
-    Ok(found)
+    Ok((found, all))
+}
+
+/// Whether some column is computed when it is read (from PostgreSQL 18 on): no slot holds its value.
+unsafe fn has_virtual_columns(descriptor: pg_sys::TupleDesc) -> bool {
+    // SAFETY: the caller hands a valid row type.
+    unsafe {
+        (0..(*descriptor).natts as usize)
+            .any(|index| (*compat::attribute(descriptor, index)).attgenerated as u8 == b'v')
+    }
 }
 
 unsafe fn simplify(
     origin: Origin,
     stored: *mut pg_sys::Node,
-    found: &mut Vec<(Origin, *mut pg_sys::Node)>,
-) -> Result<(), Failure> {
+    found: &mut Conjuncts,
+) -> Result<bool, Failure> {
     // SAFETY: the caller hands a valid expression. Simplifying calls what is immutable in it: hence the attempt.
     unsafe {
         pg_sys::fix_opfuncids(stored);
@@ -219,8 +270,8 @@ unsafe fn simplify(
             let list = pg_sys::make_ands_implicit(expression.cast());
             found.extend(list_vec(list).into_iter().map(|member| (origin, member)));
         }
+        Ok(simplified.is_some())
     }
-    Ok(())
 }
 
 /// The columns that an expression over the relation itself (varno 1) uses; `None` if there are others than plain ones.
