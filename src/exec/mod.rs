@@ -17,6 +17,7 @@ mod imported;
 mod join_columns;
 mod kinds;
 mod lane;
+mod layout;
 mod merge;
 pub mod modify;
 mod modify_state;

@@ -7,8 +7,9 @@
 //! row-level security, constraints, the partition constraint of the parent itself.
 
 use super::early;
+use super::layout::{has_null, not_null_columns};
 use super::modify_state::Sent;
-use super::placement::{Conflict, Parent, Placement, has_null, not_null_columns};
+use super::placement::{Conflict, Parent, Placement};
 use crate::deparse::{self, OnConflict};
 use crate::error::{Failure, SqlState};
 use crate::options::load;
