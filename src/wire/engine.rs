@@ -127,9 +127,15 @@ impl Engine {
     }
 
     fn read(&mut self) -> Result<(), WireError> {
-        for _ in 0..READ_BUDGET {
+        let mut reads = 0;
+        while reads < READ_BUDGET {
             match self.link.fill()? {
-                Fill::More => self.process()?,
+                // The socket would not tell of what is left.
+                Fill::Held => self.process()?,
+                Fill::More => {
+                    self.process()?;
+                    reads += 1;
+                }
                 Fill::Some => return self.process(),
                 Fill::Nothing => break,
                 Fill::End => return Err(closed_unexpectedly()),

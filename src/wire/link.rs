@@ -66,6 +66,8 @@ impl Transport {
 pub(super) enum Fill {
     /// As much as there was room for: there may be more.
     More,
+    /// The same under TLS, which may hold the rest back: it must be read before the socket is waited for.
+    Held,
     /// Less than there was room for.
     Some,
     /// Nothing at the moment.
@@ -114,10 +116,11 @@ impl Link {
                 if count < size && self.transport.is_plain() {
                     return Ok(Fill::Some);
                 }
-                if count == size {
-                    self.input.was_full();
+                if count < size {
+                    return Ok(Fill::More);
                 }
-                Ok(Fill::More)
+                self.input.was_full();
+                Ok(if self.transport.is_plain() { Fill::More } else { Fill::Held })
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Fill::Nothing),
             Err(error) if is_reset(&error) => Ok(Fill::End),

@@ -166,7 +166,7 @@ async fn next(link: &mut Link, pause: Pause<'_>) -> Result<(u8, Vec<u8>), Refusa
         let written = link.flush();
         match link.fill()? {
             Fill::End => return Err(closed_unexpectedly().into()),
-            Fill::More | Fill::Some => continue,
+            Fill::Held | Fill::More | Fill::Some => continue,
             Fill::Nothing => {}
         }
         written?;
