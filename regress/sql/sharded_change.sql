@@ -214,6 +214,8 @@ DO $$ BEGIN
 END $$;
 EXECUTE own; SELECT g FROM ONLY tbl; TRUNCATE ONLY tbl; EXECUTE own;
 RESET plan_cache_mode;
+-- ON CONFLICT does not misplace rows either.
+SELECT expect_error('INSERT INTO tbl1 VALUES (1) ON CONFLICT (id) DO UPDATE SET id = tbl1.id + 1');
 -- As before without the one node.
 SET shard_fdw.enable_sharded_scan = off;
 EXPLAIN (COSTS OFF) UPDATE tbl SET g = 1 WHERE id = 31;

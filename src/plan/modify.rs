@@ -3,6 +3,7 @@
 use super::conflict;
 use super::conflict_plan::ConflictPlan;
 use super::private::ModifyPlan;
+use super::stays;
 use crate::deparse::{self, OnConflict, Returning, RowId};
 use crate::error::Failure;
 use crate::options::load;
@@ -54,6 +55,9 @@ pub unsafe fn plan(
         };
         if action.excluded().is_some() {
             conflict::check_update(&relation, returning, checks)?;
+            if let Some(clause) = &set_aside {
+                stays::check_conflict(relation.oid(), &clause.assignments)?;
+            }
         }
         let (mut plan, params) = build(operation, &relation, result, &targets, action, attrs)?;
         if let (Some(clause), Some(update)) = (&set_aside, &mut plan.conflict) {

@@ -1,6 +1,6 @@
 //! Whether an UPDATE leaves rows where they are: nothing that decides on their placement gets another value.
 
-use crate::error::Failure;
+use crate::error::{Failure, SqlState};
 use crate::pg::{catalog, node};
 use crate::shard::{self, ShardedTable};
 use pgrx::pg_sys;
@@ -71,6 +71,35 @@ pub(super) unsafe fn stay(
                 || conditions.iter().any(|&condition| fixes(condition, rti, attno, value))
         })
     })
+}
+
+/// Refuses ON CONFLICT DO UPDATE of a placement by its own name that gives a deciding column another value than the old one
+/// or that of `excluded`: the shard would keep the row.
+///
+/// # Safety
+/// The assignments are those of an INSERT into `relid`, which is locked.
+pub(super) unsafe fn check_conflict(
+    relid: Oid,
+    assignments: &[(i32, *mut Expr)],
+) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches; nodes are cast by their tags.
+    unsafe {
+        let distribution = Distribution::of_table(relid)?;
+        for &(attnum, value) in assignments {
+            let same = node::cast::<pg_sys::Var, _>(value)
+                .is_some_and(|var| i32::from(var.varattno) == attnum);
+            if !same && distribution.depends_on(attnum as i16) {
+                let name = catalog::relation_name(relid).unwrap_or_default();
+                return Err(Failure::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!(
+                        "ON CONFLICT DO UPDATE cannot change what decides which rows are in \"{name}\""
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 unsafe fn is_column(expr: *mut pg_sys::Node, rti: u32, attno: i16) -> bool {
