@@ -58,6 +58,13 @@ INSERT INTO shapes (shape) VALUES
  ('SELECT id FROM @c c WHERE @W UNION SELECT cust FROM @o WHERE qty = 3'),
  ('SELECT id FROM @c c WHERE @W EXCEPT SELECT cust FROM @o'),
  ('SELECT grp, flag, count(*) FROM @c c WHERE @W GROUP BY GROUPING SETS ((grp), (flag), ())'),
+ ('SELECT c.id, c.name FROM @c c WHERE @W FOR UPDATE'),
+ ('SELECT c, o FROM @c c JOIN @o o ON c.id = o.cust WHERE @W AND o.qty < 5 FOR SHARE OF o'),
+ ('SELECT c.id, o FROM @c c LEFT JOIN @o o ON c.id = o.cust AND o.note IS NOT NULL WHERE @W'),
+ ('SELECT DISTINCT ON (grp, flag) grp, flag, id, score FROM @c c WHERE @W ORDER BY flag, grp, score'),
+ ('SELECT DISTINCT name, grp FROM @c c WHERE @W'),
+ ('SELECT id, count(*) OVER w, first_value(score) OVER w, sum(amount) OVER (w ROWS 2 PRECEDING) FROM @c c WHERE @W WINDOW w AS (PARTITION BY id, grp ORDER BY score)'),
+ ('SELECT grp, flag, count(*), grouping(grp) FROM @c c WHERE @W GROUP BY CUBE (grp, flag) HAVING count(*) > 1'),
  ('SELECT (SELECT count(*) FROM @o o WHERE o.cust = c.id), id FROM @c c WHERE @W'),
  ('SELECT round(stddev(score)::numeric, 6), round(var_pop(score)::numeric, 6), round(avg(score)::numeric, 6) FROM @c c WHERE @W'),
  ('SELECT a.id, b.name FROM @c a JOIN @c b USING (id) JOIN @o o ON o.cust = b.id AND o.oid < 100 WHERE a.id > b.grp');

@@ -64,6 +64,7 @@ impl Writer<'_> {
                 }
                 NodeTag::T_BoolExpr => self.boolean(&*expr.cast()),
                 NodeTag::T_Aggref => self.aggregate(&*expr.cast()),
+                NodeTag::T_WindowFunc => self.window_function(&*expr.cast()),
                 _ => self.form(expr),
             }
         }

@@ -62,6 +62,7 @@ mod shippable;
 mod target;
 mod template;
 mod utility;
+mod window;
 mod writer;
 
 pub use collation::portable_name as portable_collation;

@@ -217,6 +217,7 @@ impl Judge<'_> {
                     Ok(Derived::none())
                 }
                 NodeTag::T_Aggref => self.aggregate(&*expr.cast()),
+                NodeTag::T_WindowFunc => self.window_function(&*expr.cast()),
                 NodeTag::T_GroupingFunc => {
                     if !self.scope.grouping {
                         return Err(NotShipped::Aggregate);

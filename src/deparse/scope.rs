@@ -22,6 +22,8 @@ pub struct Scope {
     pub carriers: HashMap<u32, i32>,
     /// Whether the query groups: aggregates and GROUPING() may be shipped.
     pub grouping: bool,
+    /// Whether window functions may be shipped.
+    pub windows: bool,
 }
 
 impl Scope {
@@ -39,6 +41,7 @@ impl Scope {
             tables,
             carriers: HashMap::new(),
             grouping: false,
+            windows: false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod client;
 pub mod copy;
+pub mod upper;
 mod waiting;
 
 pub use client::client_has_sent;

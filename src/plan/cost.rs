@@ -270,3 +270,36 @@ pub unsafe fn grouping(input: &RelInfo, grouped: *mut pg_sys::RelOptInfo, groups
     add_transfer(&mut estimate, input);
     estimate
 }
+
+/// What computing window functions or distinct rows there costs of doing it here; see limit.rs.
+const UPPER_FACTOR: f64 = 0.97;
+
+/// Size and cost of a scan whose window functions the shard computes.
+///
+/// # Safety
+/// `target` is what comes out.
+pub unsafe fn window(input: &RelInfo, target: *mut pg_sys::PathTarget) -> Estimate {
+    let base = input.estimate.unwrap_or_default();
+    // SAFETY: a path target.
+    let width = unsafe { (*target).width };
+    Estimate {
+        width,
+        startup: base.startup * UPPER_FACTOR,
+        total: base.total * UPPER_FACTOR,
+        ..base
+    }
+}
+
+/// Size and cost of a scan that gives out `groups` distinct rows.
+///
+/// # Safety
+/// `target` is what comes out.
+pub unsafe fn distinct(input: &RelInfo, target: *mut pg_sys::PathTarget, groups: f64) -> Estimate {
+    let base = input.estimate.unwrap_or_default();
+    let rows = groups.min(base.rows).max(1.0);
+    // SAFETY: a path target.
+    let width = unsafe { (*target).width };
+    let spared = (base.retrieved - rows).max(0.0) * input.server.fdw_tuple_cost;
+    let total = (base.total - spared).max(base.startup) * UPPER_FACTOR;
+    Estimate { rows, width, startup: base.startup * UPPER_FACTOR, total, retrieved: rows }
+}

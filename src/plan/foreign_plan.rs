@@ -246,6 +246,9 @@ unsafe fn upper_plan(
         query.conditions = info.remote_conds.iter().map(|&clause| (*clause).clause).collect();
         query.group_by = group_by;
         query.having = having;
+        if let Some(upper) = &info.upper {
+            query.distinct = upper.distinct.clone();
+        }
         query.order_by = order_by;
         query.limit = limit;
         query.locking = row_marks::locks(root, &tables);
@@ -302,7 +305,12 @@ unsafe fn order_by(
 ) -> Result<Vec<SortKey>, Failure> {
     // SAFETY: planner data.
     unsafe {
-        let pathkeys = if finish.sort { (*root).sort_pathkeys } else { (*path).path.pathkeys };
+        let chosen = info.upper.as_ref().map_or(ptr::null_mut(), |upper| upper.order);
+        let pathkeys = match (finish.sort, (*path).path.pathkeys) {
+            (true, _) => (*root).sort_pathkeys,
+            (false, none) if none.is_null() => chosen,
+            (false, own) => own,
+        };
         let keys = match &info.upper {
             Some(upper) => upper::sort_keys_of_group(info, upper, pathkeys),
             None => paths::sort_keys(rel, info, pathkeys),
@@ -321,7 +329,9 @@ unsafe fn limit(root: *mut pg_sys::PlannerInfo, finish: Finish, many: bool) -> L
         let parse = (*root).parse;
         let (count, offset) = ((*parse).limitCount, (*parse).limitOffset);
         if !many {
-            return Limit { count: count.cast(), offset: offset.cast(), with_ties: false };
+            use pg_sys::LimitOption::LIMIT_OPTION_WITH_TIES;
+            let with_ties = (*parse).limitOption == LIMIT_OPTION_WITH_TIES;
+            return Limit { count: count.cast(), offset: offset.cast(), with_ties };
         }
         let sum = limit_of_each(count, offset).unwrap_or(count);
         Limit { count: sum.cast(), offset: ptr::null_mut(), with_ties: false }

@@ -33,9 +33,7 @@ pub(super) unsafe fn finish(
             || !info.local_conds.is_empty()
             || info.upper.as_ref().is_some_and(|upper| !upper.local_having.is_empty())
             || (*parse).limitOption == pg_sys::LimitOption::LIMIT_OPTION_WITH_TIES
-            || !(*parse).windowClause.is_null()
-            || !(*parse).distinctClause.is_null()
-            || !(*parse).setOperations.is_null()
+                && (info.placements.len() != 1 || (*root).sort_pathkeys.is_null())
         {
             return Ok(());
         }

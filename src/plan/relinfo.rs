@@ -2,7 +2,9 @@
 //! `RelOptInfo.fdw_private` while a query is planned.
 
 use super::private::{Placement, ScanPlan};
-use crate::deparse::{From, GroupBy, Params, Scope, Select, SortKey, Statement, Target, select};
+use crate::deparse::{
+    Distinct, From, GroupBy, Params, Scope, Select, SortKey, Statement, Target, select,
+};
 use crate::error::Failure;
 use crate::options::load::Server;
 use crate::pg::compat::PathCost;
@@ -80,6 +82,20 @@ pub struct Upper {
     pub local_having: Vec<*mut pg_sys::Expr>,
     /// It only names columns: see naming.rs.
     pub names_only: bool,
+    /// DISTINCT.
+    pub distinct: Distinct,
+    /// The path keys that DISTINCT ON chooses rows by.
+    pub order: *mut pg_sys::List,
+}
+
+impl Upper {
+    /// Whether its rows are as the shards send them, so that more can be done there.
+    pub fn is_complete(&self) -> bool {
+        self.local_having.is_empty()
+            && self.shipped.is_none()
+            && !self.names_only
+            && self.distinct == Distinct::No
+    }
 }
 
 /// Size and cost of a scan, in the planner's units.
@@ -113,6 +129,8 @@ impl Default for Upper {
             having: Vec::new(),
             local_having: Vec::new(),
             names_only: false,
+            distinct: Distinct::No,
+            order: std::ptr::null_mut(),
         }
     }
 }

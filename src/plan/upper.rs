@@ -1,8 +1,8 @@
 //! What comes after joining: GetForeignUpperPaths for grouping, the final sort and LIMIT.
 
 use super::relinfo::{RelInfo, Upper};
-use super::{cost, deciding, distinct_rows, limit, merge, partial};
-use crate::deparse::{self, GroupBy, SortKey};
+use super::{cost, deciding, distinct, distinct_rows, limit, merge, partial, window};
+use crate::deparse::{self, Distinct, GroupBy, SortKey};
 use crate::error::Failure;
 use crate::pg::compat::{self, PathCost};
 use crate::pg::node;
@@ -36,6 +36,8 @@ pub unsafe fn paths(
         }
         match stage {
             Stage::UPPERREL_GROUP_AGG => group(root, info, input, output, extra.cast()),
+            Stage::UPPERREL_WINDOW => window::paths(root, info, input, output),
+            Stage::UPPERREL_DISTINCT => distinct::paths(root, info, input, output),
             Stage::UPPERREL_ORDERED => order(root, info, input, output),
             Stage::UPPERREL_FINAL => limit::finish(root, info, input, output, extra.cast()),
             _ => Ok(()),
@@ -61,8 +63,8 @@ unsafe fn group(
         {
             return Ok(());
         }
-        // Grouping sets are computed here, and rows that have to be filtered here first cannot be grouped there.
-        if !(*parse).groupingSets.is_null()
+        // Rows that have to be filtered here first cannot be grouped there.
+        if !(*parse).groupingSets.is_null() && !ships_sets(root, input_info)
             || !input_info.local_conds.is_empty()
             || input_info.upper.is_some()
         {
@@ -95,6 +97,21 @@ unsafe fn group(
         );
         pg_sys::add_path(grouped, path.cast());
         Ok(())
+    }
+}
+
+/// Whether grouping sets can be shipped: one placement has all rows, and what is grouped by are columns. (Which of several
+/// equal expressions, or constants, a set makes NULL would have to be told.)
+unsafe fn ships_sets(root: *mut pg_sys::PlannerInfo, info: &RelInfo) -> bool {
+    // SAFETY: planner data.
+    unsafe {
+        let exprs = grouping_exprs(root);
+        compat::upper::can_ship_grouping_sets()
+            && info.placements.len() == 1
+            && exprs.iter().enumerate().all(|(i, &expr)| {
+                node::cast::<pg_sys::Var, _>(expr).is_some_and(|var| info.scope.owns(var))
+                    && !exprs[..i].iter().any(|&other| pg_sys::equal(other.cast(), expr.cast()))
+            })
     }
 }
 
@@ -253,7 +270,9 @@ unsafe fn order(
         info.pointer(input).install(ordered);
         let Some(upper) = &info.upper else { return Ok(()) };
         let computed_here = upper.names_only || !upper.local_having.is_empty();
-        if (*(*root).parse).hasTargetSRFs || computed_here {
+        // To be merged, rows are sorted by collations that are named: not what SELECT DISTINCT gives out.
+        let unmerged = info.placements.len() != 1 && upper.distinct != Distinct::No;
+        if (*(*root).parse).hasTargetSRFs || computed_here || unmerged {
             return Ok(());
         }
         let keys = sort_keys_of_group(info, upper, (*root).sort_pathkeys);
