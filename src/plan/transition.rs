@@ -128,7 +128,9 @@ impl Call<'_> {
                 Layout::IntegerSquares => {
                     vec![count, sum_of(wide), square(INT8_TIMES, pg_sys::INT8OID)]
                 }
-                Layout::NumericSquares => vec![count, sum_of(wide), square(NUMERIC_TIMES, number)],
+                Layout::NumericSquares => {
+                    vec![count, sum_of(argument), square(NUMERIC_TIMES, number)]
+                }
             };
             Some(array(&elements, Oid::from(layout.array_type()), number))
         }
