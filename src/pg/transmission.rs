@@ -13,16 +13,21 @@ pub struct Transmission {
 }
 
 impl Transmission {
-    /// For parameters of any type.
+    /// For parameters of any type. What is as it should be is left alone: this is done for every row.
     pub fn local() -> Transmission {
-        Transmission::with(&[
+        const SETTINGS: [(&CStr, &CStr); 5] = [
+            // Names of objects come with their schemas, and nothing of the user's can be called.
+            (c"search_path", c"pg_catalog"),
+            (c"lc_monetary", c"C"),
             (c"datestyle", c"ISO"),
             (c"intervalstyle", c"postgres"),
             (c"extra_float_digits", c"3"),
-            (c"lc_monetary", c"C"),
-            // Names of objects come with their schemas, and nothing of the user's can be called.
-            (c"search_path", c"pg_catalog"),
-        ])
+        ];
+        let wanted = if styles_are_plain() { &SETTINGS[..2] } else { &SETTINGS[..] };
+        if money_is_plain() {
+            return Transmission::with(&[&SETTINGS[..1], &wanted[2..]].concat());
+        }
+        Transmission::with(wanted)
     }
 
     /// For constants in SQL text.
@@ -39,13 +44,7 @@ impl Transmission {
 
     /// For types that only the styles change; nothing to do while these are as they should be.
     pub fn styles() -> Option<Transmission> {
-        // SAFETY: reads backend globals. From 1 on, extra_float_digits means the shortest exact form.
-        let plain = unsafe {
-            pg_sys::DateStyle == pg_sys::USE_ISO_DATES as i32
-                && pg_sys::IntervalStyle == pg_sys::INTSTYLE_POSTGRES as i32
-                && pg_sys::extra_float_digits > 0
-        };
-        (!plain).then(|| {
+        (!styles_are_plain()).then(|| {
             Transmission::with(&[
                 (c"datestyle", c"ISO"),
                 (c"intervalstyle", c"postgres"),
@@ -69,12 +68,8 @@ impl Transmission {
     /// session reads them so anyway.
     pub fn input() -> Option<Transmission> {
         const XMLOPTION_CONTENT: i32 = 1;
-        // SAFETY: reads backend globals; lc_monetary is a string or NULL.
-        let plain = unsafe {
-            raw::xmloption == XMLOPTION_CONTENT
-                && !raw::locale_monetary.is_null()
-                && matches!(CStr::from_ptr(raw::locale_monetary).to_bytes(), b"C" | b"POSIX")
-        };
+        // SAFETY: reads a backend global.
+        let plain = unsafe { raw::xmloption == XMLOPTION_CONTENT } && money_is_plain();
         (!plain).then(|| Transmission::with(&[(c"xmloption", c"content"), (c"lc_monetary", c"C")]))
     }
 
@@ -97,6 +92,25 @@ impl Transmission {
             }
             guard
         }
+    }
+}
+
+/// Whether the styles of dates, intervals and floating-point numbers are those of the wire.
+fn styles_are_plain() -> bool {
+    // SAFETY: reads backend globals. From 1 on, extra_float_digits means the shortest exact form.
+    unsafe {
+        pg_sys::DateStyle == pg_sys::USE_ISO_DATES as i32
+            && pg_sys::IntervalStyle == pg_sys::INTSTYLE_POSTGRES as i32
+            && pg_sys::extra_float_digits > 0
+    }
+}
+
+/// Whether money is written as on the wire.
+fn money_is_plain() -> bool {
+    // SAFETY: lc_monetary is a string or NULL.
+    unsafe {
+        !raw::locale_monetary.is_null()
+            && matches!(CStr::from_ptr(raw::locale_monetary).to_bytes(), b"C" | b"POSIX")
     }
 }
 
