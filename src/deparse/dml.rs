@@ -114,7 +114,7 @@ pub unsafe fn insert(
     } else {
         writer.push("(");
         writer.separated(columns, ", ", |writer, attnum| writer.column(rti, *attnum, false))?;
-        writer.push(") VALUES ");
+        writer.push(") ");
         let generated = generated(scope, rti)?;
         let columns = columns.iter().map(|attnum| !generated.contains(attnum)).collect();
         let first_param = writer.params.len() as u32 + 1;

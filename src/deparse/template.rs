@@ -16,11 +16,11 @@ pub enum Piece {
     Relation(u32),
     /// The local OID of that table, as a number.
     TableOid(u32),
-    /// The rows behind VALUES.
+    /// The rows of an INSERT: `VALUES ...`, or arrays of columns.
     Rows(Rows),
 }
 
-/// The shape of one row behind VALUES.
+/// The shape of one row of an INSERT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
     /// Number of the first row's first parameter.
@@ -30,6 +30,19 @@ pub struct Rows {
 }
 
 impl Rows {
+    fn write_arrays(&self, out: &mut String) {
+        out.push_str("SELECT * FROM unnest(");
+        for column in 0..self.width() {
+            let _ = write!(
+                out,
+                "{}${}",
+                if column == 0 { "" } else { ", " },
+                self.first_param + column
+            );
+        }
+        out.push(')');
+    }
+
     /// How many parameters one row takes.
     pub fn width(&self) -> u32 {
         self.columns.iter().filter(|&&is_param| is_param).count() as u32
@@ -53,7 +66,7 @@ impl Rows {
     fn write(&self, rows: usize, out: &mut String) {
         let mut param = self.first_param;
         for row in 0..rows {
-            out.push_str(if row == 0 { "(" } else { ", (" });
+            out.push_str(if row == 0 { "VALUES (" } else { ", (" });
             for (i, is_param) in self.columns.iter().enumerate() {
                 if i > 0 {
                     out.push_str(", ");
@@ -111,13 +124,13 @@ impl Template {
         relation: impl FnMut(u32) -> String,
         oid: impl FnMut(u32) -> u32,
     ) -> String {
-        self.render_rows(1, relation, oid)
+        self.render_rows(Some(1), relation, oid)
     }
 
-    /// Like [`Template::render`], for `rows` rows behind VALUES.
+    /// Like [`Template::render`], for `rows` rows behind VALUES; for any number of them, in arrays, if that is `None`.
     pub fn render_rows(
         &self,
-        rows: usize,
+        rows: Option<usize>,
         mut relation: impl FnMut(u32) -> String,
         mut oid: impl FnMut(u32) -> u32,
     ) -> String {
@@ -129,7 +142,10 @@ impl Template {
                 Piece::TableOid(rti) => {
                     let _ = write!(out, "{}", oid(*rti));
                 }
-                Piece::Rows(shape) => shape.write(rows, &mut out),
+                Piece::Rows(shape) => match rows {
+                    Some(rows) => shape.write(rows, &mut out),
+                    None => shape.write_arrays(&mut out),
+                },
             }
         }
         out
@@ -142,6 +158,14 @@ impl Template {
             _ => None,
         });
         rows.map_or(0, Rows::width)
+    }
+
+    /// Whether each column of its rows is a parameter, so that they can come in arrays.
+    pub fn takes_arrays(&self) -> bool {
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Rows(rows) => rows.columns.iter().all(|&is_param| is_param),
+            _ => false,
+        })
     }
 
     /// Whether rows may be added to it (an INSERT with columns).
@@ -165,8 +189,7 @@ mod tests {
     fn insert() -> Template {
         let mut template = Template::from("INSERT INTO ");
         template.push(Piece::Relation(1));
-        template.push_str("(a, b, c)");
-        template.push_str(" VALUES ");
+        template.push_str("(a, b, c) ");
         template.push(Piece::Rows(Rows { first_param: 1, columns: vec![true, false, true] }));
         template.push_str(" ON CONFLICT DO NOTHING");
         template
@@ -184,8 +207,20 @@ mod tests {
         let template = insert();
         assert_eq!(template.row_width(), 2);
         assert_eq!(
-            template.render_rows(2, |rti| format!("s.t{rti}"), |_| 0),
+            template.render_rows(Some(2), |rti| format!("s.t{rti}"), |_| 0),
             "INSERT INTO s.t1(a, b, c) VALUES ($1, DEFAULT, $2), ($3, DEFAULT, $4) ON CONFLICT DO NOTHING"
+        );
+    }
+
+    #[test]
+    fn rows_come_in_arrays() {
+        assert!(!insert().takes_arrays());
+        let mut template = Template::from("INSERT INTO t(a, b) ");
+        template.push(Piece::Rows(Rows { first_param: 3, columns: vec![true, true] }));
+        assert!(template.takes_arrays());
+        assert_eq!(
+            template.render_rows(None, |_| String::new(), |_| 0),
+            "INSERT INTO t(a, b) SELECT * FROM unnest($3, $4)"
         );
     }
 

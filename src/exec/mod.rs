@@ -30,6 +30,7 @@ mod plain_check;
 pub mod recheck;
 mod returned;
 mod route;
+mod row_arrays;
 pub mod rows;
 mod scan;
 mod sharded_insert;

@@ -2,11 +2,14 @@
 //!
 //! A table that is modified by itself has one of these, a sharded parent one for each placement that rows go to.
 
+mod many;
+
 use super::alone;
 use super::conflict::{Form, Upsert};
 use super::destination::Destination;
 use super::early;
 use super::params::ParamEncoder;
+use super::row_arrays;
 use super::rows::RowDecoder;
 use super::tuple::Filler;
 use crate::error::Failure;
@@ -19,17 +22,18 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::{CmdType, Datum};
 use std::rc::Rc;
 
-/// PostgreSQL's limit on parameters of one statement (a 16-bit count in Bind).
-const MOST_PARAMS: usize = 65_535;
-
 /// Execution state of one modified foreign table.
 pub struct ModifyState {
     plan: ModifyPlan,
     table: Rc<ForeignTable>,
     participant: Rc<Participant>,
     sql: Rc<str>,
-    /// INSERT texts of the forms and batch sizes used last.
-    batches: Vec<(Form, usize, Rc<str>)>,
+    /// INSERT texts of the forms and batch sizes used last; no size: for any number of rows, in arrays.
+    batches: Vec<(Form, Option<usize>, Rc<str>)>,
+    /// The columns' types and those of arrays of them, once it is known that rows can come in arrays; see row_arrays.rs.
+    arrays: Option<(Vec<u32>, Vec<u32>)>,
+    /// Whether the remote types have been asked for.
+    asked: bool,
     /// How many rows the executor hands over at once.
     pub batch_rows: usize,
     /// ON CONFLICT DO UPDATE.
@@ -69,6 +73,8 @@ pub struct Sent {
     form: Form,
     /// How many parameters come before those of the rows.
     before: usize,
+    /// Its rows went in arrays.
+    arrays: bool,
 }
 
 impl Sent {
@@ -117,6 +123,8 @@ impl ModifyState {
                 encoder: ParamEncoder::new(&types)?,
                 sql: sql.into(),
                 batches: Vec::new(),
+                arrays: None,
+                asked: false,
                 batch_rows: 1,
                 upsert: None,
                 estate: to.estate,
@@ -147,17 +155,6 @@ impl ModifyState {
         &self.participant
     }
 
-    /// How many rows one INSERT takes at most.
-    pub fn most_rows(&self) -> usize {
-        // "INSERT ... DEFAULT VALUES" takes one row only.
-        if !self.plan.template.takes_rows() {
-            return 1;
-        }
-        let most = MOST_PARAMS - self.upsert.as_ref().map_or(0, Upsert::width);
-        let most = most.checked_div(self.row_params).unwrap_or(usize::MAX);
-        (self.table.batch_size as usize).min(most).max(1)
-    }
-
     /// Inserts `slots` with one statement; with RETURNING the first slot then holds the row as stored. Gives the
     /// number of rows inserted (ON CONFLICT DO NOTHING may leave some out).
     ///
@@ -166,6 +163,9 @@ impl ModifyState {
     pub unsafe fn insert(&mut self, slots: &[*mut pg_sys::TupleTableSlot]) -> Result<u64, Failure> {
         // SAFETY: as the caller vouches.
         unsafe {
+            if slots.len() > 1 {
+                self.prepare_for_many()?;
+            }
             // A full batch is likely to be followed by another.
             let mut statement = self.statement(slots.len() < self.batch_rows)?;
             for &slot in slots {
@@ -174,6 +174,20 @@ impl ModifyState {
             let sent = self.send(slots.len(), &statement)?;
             self.receive(sent, slots.first().copied())
         }
+    }
+
+    /// To be called before anything is sent.
+    ///
+    /// # Safety
+    /// The statement is in execution.
+    unsafe fn begin(&mut self) -> Result<(), Failure> {
+        if !self.begun {
+            // SAFETY: the executor state outlives this one.
+            unsafe { early::start_all(self.estate)? };
+            self.begun = true;
+        }
+        self.participant.mark_written();
+        Ok(())
     }
 
     /// Appends the parameters of one row.
@@ -211,17 +225,26 @@ impl ModifyState {
 
     /// Sends the INSERT of so many rows and does not wait for its end.
     pub fn send(&mut self, rows: usize, statement: &Begun) -> Result<Sent, Failure> {
-        let sql = self.insert_sql(statement.form, rows);
         let Begun { form, before, params } = statement;
         let (form, before) = (*form, *before);
+        if let Some((columns, arrays)) = self.arrays.as_ref().filter(|_| rows > 1) {
+            let turned = row_arrays::transpose(params, before, columns);
+            let mut types = self.upsert.as_ref().map_or_else(Vec::new, |u| u.param_types(form));
+            types.extend_from_slice(arrays);
+            let sql = self.insert_sql(form, None);
+            let ticket = Some(self.submit(&sql, &types, &turned)?);
+            return Ok(Sent { ticket, reply: None, sql, form, before, arrays: true });
+        }
+        let sql = self.insert_sql(form, Some(rows));
         if rows == 1
             && form == Form::Plain
             && let Some(reply) = self.run_and_commit(&sql, before, params)?
         {
-            return Ok(Sent { ticket: None, reply: Some(reply), sql, form, before });
+            return Ok(Sent { ticket: None, reply: Some(reply), sql, form, before, arrays: false });
         }
-        let ticket = Some(self.submit(&sql, form, before, params)?);
-        Ok(Sent { ticket, reply: None, sql, form, before })
+        let types = self.types(form, before, params);
+        let ticket = Some(self.submit(&sql, &types, params)?);
+        Ok(Sent { ticket, reply: None, sql, form, before, arrays: false })
     }
 
     /// Waits for the end of an INSERT and counts its rows; RETURNING's goes into `slot`.
@@ -241,31 +264,11 @@ impl ModifyState {
         if let Some(upsert) = &mut self.upsert {
             upsert.note(sent.form, &mut reply);
         }
-        if let Some(remote) = &reply.param_types {
+        if let Some(remote) = reply.param_types.as_ref().filter(|_| !sent.arrays) {
             self.encoder.learn(remote.get(sent.before..).unwrap_or_default());
         }
         // SAFETY: as the caller vouches.
         unsafe { self.finish(&reply, slot) }
-    }
-
-    /// The INSERT of so many rows.
-    fn insert_sql(&mut self, form: Form, rows: usize) -> Rc<str> {
-        const MOST_TEXTS: usize = 16;
-        if rows == 1 && form == Form::Plain {
-            return Rc::clone(&self.sql);
-        }
-        let known = |(f, size, _): &&(Form, usize, Rc<str>)| (*f, *size) == (form, rows);
-        if let Some((_, _, sql)) = self.batches.iter().find(known) {
-            return Rc::clone(sql);
-        }
-        let other = self.upsert.as_ref().and_then(|upsert| upsert.template(form));
-        let template = other.unwrap_or(&self.plan.template);
-        let sql: Rc<str> = ModifyPlan::render(template, &self.table, rows).into();
-        if self.batches.len() >= MOST_TEXTS {
-            self.batches.clear();
-        }
-        self.batches.push((form, rows, Rc::clone(&sql)));
-        sql
     }
 
     /// The parameters' types for Parse.
@@ -276,23 +279,12 @@ impl ModifyState {
         types
     }
 
-    fn submit(
-        &mut self,
-        sql: &str,
-        form: Form,
-        before: usize,
-        params: &Params,
-    ) -> Result<Ticket, Failure> {
-        if !self.begun {
-            // SAFETY: the executor state outlives this one.
-            unsafe { early::start_all(self.estate)? };
-            self.begun = true;
-        }
-        self.participant.mark_written();
-        let types = self.types(form, before, params);
+    fn submit(&mut self, sql: &str, types: &[u32], params: &Params) -> Result<Ticket, Failure> {
+        // SAFETY: a statement in execution.
+        unsafe { self.begin()? };
         let formats = Formats::Text;
         let request =
-            Request::Execute { sql, param_types: &types, params, formats, portal: "", max_rows: 0 };
+            Request::Execute { sql, param_types: types, params, formats, portal: "", max_rows: 0 };
         let context = |failure: Failure| failure.add_context(format!("remote SQL command: {sql}"));
         self.participant.submit(request).map_err(context)
     }
@@ -375,8 +367,10 @@ impl ModifyState {
             }
             let sql = Rc::clone(&self.sql);
             let (form, before) = (Form::Plain, 0);
-            let ticket = Some(self.submit(&sql, form, before, &params)?);
-            self.receive(Sent { ticket, reply: None, sql, form, before }, Some(slot))
+            let types = self.types(form, before, &params);
+            let ticket = Some(self.submit(&sql, &types, &params)?);
+            let sent = Sent { ticket, reply: None, sql, form, before, arrays: false };
+            self.receive(sent, Some(slot))
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::codec;
 use super::kinds::{self, Native, TextForm};
+use super::row_arrays;
 use crate::error::Failure;
 use crate::pg::memory::{self, ContextGuard};
 use crate::pg::transmission::{Transmission, WireEncoding, server_to_wire};
@@ -99,6 +100,16 @@ impl ParamEncoder {
             param.binary =
                 same.peek().is_some() && same.all(|&t| t == param.base) && goes_binary(param.base);
         }
+    }
+
+    /// The types of the parameters and of arrays of them, when all their values go in a form that arrays can have.
+    pub fn arrays(&self) -> Option<(Vec<u32>, Vec<u32>)> {
+        let arrays = self
+            .params
+            .iter()
+            .map(|param| row_arrays::array_type(param.base).filter(|_| param.binary));
+        let arrays = arrays.collect::<Option<Vec<u32>>>().filter(|arrays| !arrays.is_empty())?;
+        Some((self.params.iter().map(|param| param.base).collect(), arrays))
     }
 
     /// Appends the value of one parameter to `out`: `index` is its place in the types. Several values are better

@@ -224,6 +224,9 @@ impl ShardedState {
                 for (index, rows) in &mut rest {
                     let Some(placement) = self.placements[*index].as_mut() else { continue };
                     while !rows.is_empty() {
+                        if rows.len() > 1 {
+                            placement.state.prepare_for_many()?;
+                        }
                         let (piece, behind) =
                             rows.split_at(piece(rows.len(), self.updates, placement));
                         let mut statement = placement.state.statement(last && behind.is_empty())?;
@@ -371,7 +374,7 @@ fn piece(rows: usize, all: bool, placement: &Placement) -> usize {
     let most = placement.state.most_rows();
     if rows >= most {
         most
-    } else if all {
+    } else if all || placement.state.takes_arrays() {
         rows
     } else {
         1 << rows.ilog2()

@@ -192,11 +192,11 @@ impl ModifyPlan {
 
     /// The SQL for `rows` rows of `table`.
     pub fn sql(&self, table: &ForeignTable, rows: usize) -> String {
-        ModifyPlan::render(&self.template, table, rows)
+        ModifyPlan::render(&self.template, table, Some(rows))
     }
 
     /// The same for one of the plan's other templates.
-    pub fn render(template: &Template, table: &ForeignTable, rows: usize) -> String {
+    pub fn render(template: &Template, table: &ForeignTable, rows: Option<usize>) -> String {
         template.render_rows(rows, |_| table.remote_name(), |_| table.relid.to_u32())
     }
 }
