@@ -28,9 +28,6 @@ pub unsafe fn rel_size(
         let rti = (*rel).relid;
         let entry = *(*root).simple_rte_array.add(rti as usize);
         let sharded = sharded::virtual_table(entry)?;
-        if let Some(table) = &sharded {
-            sharded::depend_on_placements(root, table);
-        }
         let table = match &sharded {
             Some(sharded) => Rc::clone(&sharded.table),
             None => load::foreign_table(relid)?,

@@ -230,17 +230,3 @@ pub(super) unsafe fn virtual_table(
         }
     }
 }
-
-/// Makes the plan depend on all placements, those that are left out too: it must be made anew when one changes.
-///
-/// # Safety
-/// `root` is a planner's root.
-pub(super) unsafe fn depend_on_placements(root: *mut pg_sys::PlannerInfo, table: &ShardedTable) {
-    // SAFETY: the global planner state has a list of OIDs.
-    unsafe {
-        let global = (*root).glob;
-        for member in &table.members {
-            (*global).relationOids = pg_sys::lappend_oid((*global).relationOids, member.relid);
-        }
-    }
-}

@@ -9,6 +9,7 @@
 
 mod cache;
 mod clause;
+mod dependents;
 mod equality;
 mod exact;
 mod expression;

@@ -7,6 +7,7 @@
 //! to children of any layout.
 
 use super::cache::rule_of;
+use super::dependents;
 use super::layout::{
     changes_row_by_row, columns_by_name, has_insert_triggers, same_columns, same_generated,
 };
@@ -365,6 +366,9 @@ unsafe fn described(parent: Oid) -> Result<Option<Rc<ShardedTable>>, Failure> {
     let epoch = cache.epoch.get();
     // SAFETY: as the caller vouches.
     let table = unsafe { ShardedTable::load(parent) }?.map(Rc::new);
+    if let Some(table) = &table {
+        dependents::watch(table.members.iter().map(|member| member.relid));
+    }
     if let Some(table) = &table
         && epoch == cache.epoch.get()
     {
