@@ -18,6 +18,7 @@ use crate::pg::{catalog, compat};
 use crate::plan::private::ModifyPlan;
 use crate::txn::{self, Participant};
 use crate::wire::{Formats, Params, Reply, Request, Ticket};
+use many::PIECE;
 use pgrx::pg_sys;
 use pgrx::pg_sys::{CmdType, Datum};
 use std::rc::Rc;
@@ -165,6 +166,9 @@ impl ModifyState {
         unsafe {
             if slots.len() > 1 {
                 self.prepare_for_many()?;
+            }
+            if self.takes_arrays() && self.upsert.is_none() && slots.len() >= 2 * PIECE {
+                return self.insert_in_pieces(slots);
             }
             // A full batch is likely to be followed by another.
             let mut statement = self.statement(slots.len() < self.batch_rows)?;

@@ -1,14 +1,17 @@
 //! Statements of several rows: how many they take, how they are spelled, and whether the rows go in arrays.
 
 use super::super::conflict::{Form, Upsert};
-use super::ModifyState;
+use super::{Begun, ModifyState};
 use crate::error::Failure;
 use crate::plan::private::ModifyPlan;
 use crate::wire::Request;
+use pgrx::pg_sys;
 use std::rc::Rc;
 
 /// PostgreSQL's limit on parameters of one statement (a 16-bit count in Bind).
 const MOST_PARAMS: usize = 65_535;
+/// Rows after which a part of a large batch is sent.
+pub(super) const PIECE: usize = 250;
 
 impl ModifyState {
     /// How many rows one INSERT takes at most.
@@ -45,6 +48,31 @@ impl ModifyState {
             self.arrays = self.encoder.arrays();
         }
         Ok(())
+    }
+
+    /// Inserts `slots` with several statements: the server works on one while the next is being written.
+    ///
+    /// # Safety
+    /// The slots hold rows of the table.
+    pub(super) unsafe fn insert_in_pieces(
+        &mut self,
+        slots: &[*mut pg_sys::TupleTableSlot],
+    ) -> Result<u64, Failure> {
+        let mut sent = Vec::new();
+        for piece in slots.chunks(PIECE) {
+            let mut statement = Begun::default();
+            for &slot in piece {
+                // SAFETY: as the caller vouches.
+                unsafe { self.encode_row(slot, &mut statement.params)? };
+            }
+            sent.push(self.send(piece.len(), &statement)?);
+        }
+        let mut stored = 0;
+        for sent in sent {
+            // SAFETY: nothing comes back.
+            stored += unsafe { self.receive(sent, None)? };
+        }
+        Ok(stored)
     }
 
     /// Whether rows go in arrays, so that the same statement takes any number of them.
