@@ -167,7 +167,8 @@ unsafe extern "C-unwind" fn may_read(found: *mut pg_sys::Node, context: *mut c_v
         }
         let function = match node::tag(found) {
             T_Var | T_Const | T_TargetEntry | T_List | T_RelabelType | T_BoolExpr | T_NullTest
-            | T_BooleanTest => None,
+            | T_BooleanTest | T_ArrayExpr | T_CoalesceExpr | T_CaseExpr | T_CaseWhen
+            | T_CaseTestExpr => None,
             T_Param => {
                 let kind = (*found.cast::<pg_sys::Param>()).paramkind;
                 return kind != pg_sys::ParamKind::PARAM_EXTERN;

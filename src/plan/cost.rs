@@ -11,7 +11,8 @@ use pgrx::pg_sys;
 /// sorts it does not need, little enough to prefer the shard's sort to ours.
 const SORT_FACTOR: f64 = 1.2;
 
-/// Size and cost of scanning `rel` by local statistics. `sorted`: in a remote ORDER BY.
+/// Size and cost of scanning `rel` by local statistics. `sorted`: in a remote ORDER BY. `pinned`: parameters choose the
+/// placements, so that the conditions are on sharding columns, for which the shards are supposed to have an index.
 ///
 /// # Safety
 /// `rel` is a base relation whose size estimates are set.
@@ -19,6 +20,7 @@ pub unsafe fn by_local_statistics(
     rel: *mut pg_sys::RelOptInfo,
     info: &RelInfo,
     sorted: bool,
+    pinned: bool,
 ) -> Estimate {
     // SAFETY: reads of the relation's estimates and of cost parameters.
     unsafe {
@@ -28,6 +30,9 @@ pub unsafe fn by_local_statistics(
         let per_tuple = pg_sys::cpu_tuple_cost + (*rel).baserestrictcost.per_tuple;
         let mut startup = (*rel).baserestrictcost.startup;
         let mut run = pg_sys::seq_page_cost * f64::from((*rel).pages) + per_tuple * (*rel).tuples;
+        if pinned {
+            run = run.min(lookup(retrieved) + pg_sys::cpu_tuple_cost * retrieved);
+        }
         if sorted {
             startup *= SORT_FACTOR;
             run *= SORT_FACTOR;

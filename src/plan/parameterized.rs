@@ -202,7 +202,10 @@ unsafe fn estimate(
 }
 
 /// Whether the conditions choose placements: then one of them is asked at each execution.
-unsafe fn is_pinned(
+///
+/// # Safety
+/// `rel` is a base relation whose state `info` is.
+pub(super) unsafe fn is_pinned(
     rel: *mut pg_sys::RelOptInfo,
     info: &RelInfo,
     conditions: &[*mut pg_sys::RestrictInfo],

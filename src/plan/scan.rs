@@ -144,7 +144,8 @@ unsafe fn estimate_size(
             (*rel).tuples = 10.0 * f64::from(pg_sys::BLCKSZ) / width;
         }
         pg_sys::set_baserel_size_estimates(root, rel);
-        info.estimate = Some(cost::by_local_statistics(rel, info, false));
+        let pinned = parameterized::is_pinned(rel, info, &info.remote_conds);
+        info.estimate = Some(cost::by_local_statistics(rel, info, false, pinned));
         Ok(())
     }
 }
