@@ -89,7 +89,7 @@ SELECT a.v, b.v FROM p_view a JOIN t0_view b USING (id) ORDER BY 1;
 INSERT INTO t0_view VALUES (4, 'four') RETURNING *;
 UPDATE t0_view SET v = 'vier' WHERE id = 4 RETURNING *;
 UPDATE t0_view SET v = v || length(v) || random()::int / 2 WHERE id = 4 RETURNING id, left(v, 5);
-UPDATE p_view SET v = upper(v) WHERE id IN (1, 4) RETURNING id;
+WITH u AS (UPDATE p_view SET v = upper(v) WHERE id IN (1, 4) RETURNING id) SELECT id FROM u ORDER BY id;
 DELETE FROM t0_view WHERE id = 4 RETURNING id;
 SELECT expect_error('DELETE FROM t0 WHERE id = 4');
 EXPLAIN (COSTS OFF) SELECT * FROM p_view WHERE id = 2;
