@@ -16,32 +16,6 @@ for name in s1 s2; do
 done
 sql coordinator coord -c "CREATE TABLE acct_local (id int PRIMARY KEY, v int); INSERT INTO acct_local VALUES (1, 0)"
 
-# open NAME: a session that takes statements one by one; its input is a named pipe.
-declare -A IN=() CLIENT=()
-open() {
-    local fd
-    mkfifo "$WORK/in.$1"
-    : >"$WORK/out.$1"
-    # It must not hold the other one's pipe open.
-    (
-        for fd in "${IN[@]}"; do exec {fd}>&-; done
-        session <"$WORK/in.$1" >"$WORK/out.$1" 2>&1
-    ) &
-    CLIENT[$1]=$!
-    exec {fd}>"$WORK/in.$1"
-    IN[$1]=$fd
-    say_to "$1" "SET application_name = '$1';"
-}
-say_to() { printf '%s\n' "$2" >&"${IN[$1]}"; }
-# heard NAME WORD: the session has got as far as \echo WORD.
-heard() { wait_for "${3:-10}" "grep -q '^$2\$' '$WORK/out.$1'"; }
-close() {
-    local fd=${IN[$1]}
-    exec {fd}>&-
-    unset "IN[$1]"
-    wait "${CLIENT[$1]}" 2>/dev/null
-    rm -f "$WORK/in.$1"
-}
 # busy NAME: it has sent a statement and waits for its end.
 busy() { [[ $(sql coordinator coord -c "SELECT state FROM pg_stat_activity WHERE application_name = '$1'") == active ]]; }
 

@@ -57,9 +57,9 @@ foreign() {
         -c "CREATE FOREIGN TABLE good_$name (id int, v text) SERVER $name OPTIONS (table_name 'good')"
 }
 
-# session: psql on the coordinator that goes on after errors; prints rows and full errors.
+# session: psql on the coordinator (COORDINATOR: which server) that goes on after errors; prints rows and full errors.
 session() {
-    "$PG_BIN/psql" -XqAt -v VERBOSITY=verbose -h 127.0.0.1 -p "${PORT[coordinator]}" \
+    "$PG_BIN/psql" -XqAt -v VERBOSITY=verbose -h 127.0.0.1 -p "${PORT[${COORDINATOR:-coordinator}]}" \
         -U "${SESSION_USER:-postgres}" -d coord "$@" 2>&1
 }
 
@@ -81,6 +81,36 @@ bad() {
 bg() {
     session -f "$1" >"$2" 2>&1 &
     export BG=$!
+}
+
+# Sessions that take statements one by one, from named pipes.
+declare -A IN=() CLIENT=()
+# open NAME [COORDINATOR]: begins one; its output is $WORK/out.NAME.
+open() {
+    local fd
+    mkfifo "$WORK/in.$1"
+    : >"$WORK/out.$1"
+    # It must not hold the other one's pipe open.
+    (
+        for fd in "${IN[@]}"; do exec {fd}>&-; done
+        COORDINATOR=${2:-coordinator} session <"$WORK/in.$1" >"$WORK/out.$1" 2>&1
+    ) &
+    CLIENT[$1]=$!
+    exec {fd}>"$WORK/in.$1"
+    IN[$1]=$fd
+    say_to "$1" "SET application_name = '$1';"
+}
+# say_to NAME STATEMENT
+say_to() { printf '%s\n' "$2" >&"${IN[$1]}"; }
+# heard NAME WORD: the session has got as far as \echo WORD.
+heard() { wait_for "${3:-10}" "grep -q '^$2\$' '$WORK/out.$1'"; }
+# close NAME: ends the session.
+close() {
+    local fd=${IN[$1]}
+    exec {fd}>&-
+    unset "IN[$1]"
+    wait "${CLIENT[$1]}" 2>/dev/null
+    rm -f "$WORK/in.$1"
 }
 
 # hba SERVER LINE...: replaces pg_hba.conf.
