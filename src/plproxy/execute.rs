@@ -118,7 +118,8 @@ impl Call<'_> {
         runs: &mut Vec<Run>,
     ) -> Result<(), Failure> {
         let mut common: Option<Rc<Params>> = None;
-        for Task { node, any, values } in tasks {
+        let links = self.open_all(&tasks)?;
+        for (Task { any, values, .. }, (node, link)) in tasks.into_iter().zip(links) {
             let params = match (&values, &common) {
                 (None, Some(common)) => common.clone(),
                 _ => {
@@ -130,7 +131,6 @@ impl Call<'_> {
             if values.is_none() {
                 common = Some(params.clone());
             }
-            let (node, link) = self.open(node, any)?;
             runs.push(Run {
                 node,
                 any,
@@ -148,6 +148,21 @@ impl Call<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A connection for each task, and the node that it leads to.
+    fn open_all(&self, tasks: &[Task]) -> Result<Vec<(usize, Link)>, Failure> {
+        if let [task] = tasks {
+            return Ok(vec![self.open(task.node, task.any)?]);
+        }
+        let nodes: Vec<usize> = tasks.iter().map(|task| task.node).collect();
+        match Link::open_all(&self.function.label, self.cluster, &nodes, self.user) {
+            Ok(links) => Ok(nodes.into_iter().zip(links).collect()),
+            Err(Refused::Unreachable(_)) if tasks.iter().any(|task| task.any) => {
+                tasks.iter().map(|task| self.open(task.node, task.any)).collect()
+            }
+            Err(Refused::Unreachable(failure) | Refused::Failed(failure)) => Err(failure),
+        }
     }
 
     /// A connection to `node` or, when any partition will do, to another one that can be reached.

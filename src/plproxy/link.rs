@@ -57,24 +57,60 @@ pub struct Link {
 impl Link {
     /// A connection to the connection string `node` of `cluster`.
     pub fn open(label: &Label, cluster: &Cluster, node: usize, user: Oid) -> Result<Link, Refused> {
-        if let Some(server) = &cluster.nodes[node].server {
-            return enlisted(server, user);
+        if cluster.nodes[node].server.is_none() && !cluster.config.transactional {
+            let login = login::of(cluster, node, user)?;
+            let pooled = pool::acquire(&login, cluster.config.connection_lifetime);
+            let pooled = pooled.map_err(|error| {
+                Refused::Unreachable(report::failure(label, &login.database, &error))
+            })?;
+            return Ok(Link { kind: Kind::Pool(pooled), database: login.database.clone() });
         }
-        if cluster.config.transactional {
+        let links = Link::open_all(label, cluster, &[node], user)?;
+        links.into_iter().next().ok_or_else(|| Failure::internal("no connection").into())
+    }
+
+    /// Connections to the connection strings `nodes` of `cluster`, in their order; those that have to be made are
+    /// made at the same time.
+    pub fn open_all(
+        label: &Label,
+        cluster: &Cluster,
+        nodes: &[usize],
+        user: Oid,
+    ) -> Result<Vec<Link>, Refused> {
+        let (mut servers, mut logins) = (Vec::new(), Vec::new());
+        for &node in nodes {
+            match &cluster.nodes[node].server {
+                Some(name) => servers.push(foreign_server(name)?),
+                None => logins.push(login::of(cluster, node, user)?),
+            }
+        }
+        if let Some(login) = logins.first()
+            && cluster.config.transactional
+        {
             let fault = Fault::Cluster(format!(
                 "cluster {} is transactional, but partition \"{}\" is no foreign server",
-                cluster.name,
-                login::of(cluster, node, user)?.database
+                cluster.name, login.database
             ));
             let hint = "Define the partition as 'server=name' of a shard_fdw server.";
             return Err(Refused::Failed(label.fault(fault).with_hint(hint)));
         }
-        let login = login::of(cluster, node, user)?;
-        let database = login.database.clone();
-        match pool::acquire(&login, cluster.config.connection_lifetime) {
-            Ok(pooled) => Ok(Link { kind: Kind::Pool(pooled), database }),
-            Err(error) => Err(Refused::Unreachable(report::failure(label, &database, &error))),
-        }
+        let unreachable = |(place, error): (usize, WireError)| {
+            Refused::Unreachable(report::failure(label, &logins[place].database, &error))
+        };
+        let lifetime = cluster.config.connection_lifetime;
+        let mut pooled = pool::acquire_all(&logins, lifetime).map_err(unreachable)?.into_iter();
+        let mut participants = enlisted(&servers, user)?.into_iter();
+        let mut logins = logins.iter();
+        let link = |&node: &usize| match &cluster.nodes[node].server {
+            Some(name) => {
+                Some(Link { kind: Kind::Transaction(participants.next()?), database: name.clone() })
+            }
+            None => {
+                let database = logins.next()?.database.clone();
+                Some(Link { kind: Kind::Pool(pooled.next()?), database })
+            }
+        };
+        Ok(nodes.iter().filter_map(link).collect())
     }
 
     /// The session.
@@ -131,22 +167,27 @@ impl Link {
     }
 }
 
-/// The foreign server `name` as a participant of the running transaction.
-fn enlisted(name: &str, user: Oid) -> Result<Link, Refused> {
-    let unfit = |state, message: String| Refused::Failed(Failure::new(state, message));
+/// The server `name` of the wrapper shard_fdw.
+fn foreign_server(name: &str) -> Result<Oid, Failure> {
     let oid = catalog::server_by_name(name).ok_or_else(|| {
-        unfit(SqlState::UNDEFINED_OBJECT, format!("server \"{name}\" does not exist"))
+        Failure::new(SqlState::UNDEFINED_OBJECT, format!("server \"{name}\" does not exist"))
     })?;
     // SAFETY: a static C string; missing_ok.
     let wrapper = unsafe { pg_sys::get_foreign_data_wrapper_oid(c"shard_fdw".as_ptr(), true) };
     if catalog::server(oid)?.wrapper != wrapper {
         let message = format!("server \"{name}\" is not one of the wrapper shard_fdw");
-        return Err(unfit(SqlState::WRONG_OBJECT_TYPE, message));
+        return Err(Failure::new(SqlState::WRONG_OBJECT_TYPE, message));
     }
-    let participant =
-        txn::enlist(oid, user).map_err(|failure| match failure.fields().sqlstate.class() {
-            "08" => Refused::Unreachable(failure),
-            _ => Refused::Failed(failure),
-        })?;
-    Ok(Link { kind: Kind::Transaction(participant), database: name.to_owned() })
+    Ok(oid)
+}
+
+/// Foreign servers as participants of the running transaction.
+fn enlisted(servers: &[Oid], user: Oid) -> Result<Vec<Rc<Participant>>, Refused> {
+    if servers.is_empty() {
+        return Ok(Vec::new());
+    }
+    txn::enlist_all(servers, user).map_err(|failure| match failure.fields().sqlstate.class() {
+        "08" => Refused::Unreachable(failure),
+        _ => Refused::Failed(failure),
+    })
 }

@@ -8,6 +8,7 @@ use crate::wire::{self, Session, Status, WireError};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -31,15 +32,74 @@ thread_local! {
 
 /// A connection for `login`, logged in: one that is there, if it is not older than `lifetime` and not dead.
 pub fn acquire(login: &Login, lifetime: Option<Duration>) -> Result<Rc<Pooled>, WireError> {
-    if let Some(known) = find(&login.key) {
-        let aged = lifetime.is_some_and(|lifetime| known.opened.elapsed() > lifetime);
-        let in_use = known.session.outstanding() > 0;
-        if in_use || !(aged || known.session.is_dead() || known.session.status() != Status::Idle) {
-            return Ok(known);
-        }
-        discard(&known);
+    match ready(login, lifetime) {
+        Some(known) => Ok(known),
+        None => keep(login, wire::connect(&login.keywords)?),
     }
-    let session = wire::connect(&login.keywords)?;
+}
+
+/// The connections for `logins`, in their order: as [`acquire`] gives them, but those that have to be made are made at
+/// the same time, so that it takes as long as the slowest. The first one that cannot be made ends it, and those under
+/// way are abandoned; Err has its place.
+pub fn acquire_all(
+    logins: &[Rc<Login>],
+    lifetime: Option<Duration>,
+) -> Result<Vec<Rc<Pooled>>, (usize, WireError)> {
+    let mut all: Vec<Option<Rc<Pooled>>> = logins.iter().map(|l| ready(l, lifetime)).collect();
+    let mut missing: Vec<usize> = Vec::new();
+    for (place, login) in logins.iter().enumerate().filter(|(place, _)| all[*place].is_none()) {
+        if missing.iter().all(|&other| logins[other].key != login.key) {
+            missing.push(place);
+        }
+    }
+    if let &[place] = missing.as_slice() {
+        let session = wire::connect(&logins[place].keywords);
+        let made = session.and_then(|session| keep(&logins[place], session));
+        all[place] = Some(made.map_err(|error| (place, error))?);
+    } else if !missing.is_empty() {
+        let keywords: Vec<_> =
+            missing.iter().map(|&place| logins[place].keywords.clone()).collect();
+        let mut failed = None;
+        wire::connect_all(&keywords, |index, outcome| {
+            let place = missing[index];
+            match outcome.and_then(|session| keep(&logins[place], session)) {
+                Ok(made) => {
+                    all[place] = Some(made);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failed = Some((place, error));
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        if let Some(failed) = failed {
+            return Err(failed);
+        }
+    }
+    let mut out = Vec::with_capacity(all.len());
+    for (place, pooled) in all.into_iter().enumerate() {
+        // Missing still: another place's login is the same.
+        let pooled = pooled.or_else(|| find(&logins[place].key));
+        out.push(pooled.ok_or_else(|| (place, WireError::Broken("no connection".to_owned())))?);
+    }
+    Ok(out)
+}
+
+/// The connection that is there, if it may be used.
+fn ready(login: &Login, lifetime: Option<Duration>) -> Option<Rc<Pooled>> {
+    let known = find(&login.key)?;
+    let aged = lifetime.is_some_and(|lifetime| known.opened.elapsed() > lifetime);
+    let in_use = known.session.outstanding() > 0;
+    if in_use || !(aged || known.session.is_dead() || known.session.status() != Status::Idle) {
+        return Some(known);
+    }
+    discard(&known);
+    None
+}
+
+/// Sets a new session up and keeps it.
+fn keep(login: &Login, session: Session) -> Result<Rc<Pooled>, WireError> {
     session.set_up(SETTINGS)?;
     let new = Rc::new(Pooled { session, key: login.key.clone(), opened: Instant::now() });
     let old = POOL.with(|pool| pool.borrow_mut().insert(login.key.clone(), new.clone()));
