@@ -50,5 +50,5 @@ pub extern "C-unwind" fn _PG_init() {
     plan::sharded::init();
     plan::statistics::init();
     exec::sharded_result::init();
-    exec::copy::statement::init();
+    exec::commands::init();
 }

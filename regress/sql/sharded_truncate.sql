@@ -72,6 +72,31 @@ CREATE TRIGGER a AFTER TRUNCATE ON t EXECUTE FUNCTION note();
 SELECT fill();
 TRUNCATE t;
 TABLE rows;
+-- Within a TRUNCATE another one, also one that fails.
+CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN BEGIN TRUNCATE t, u; EXCEPTION WHEN OTHERS THEN RAISE WARNING '%', SQLERRM; END; TRUNCATE ONLY u0, u1; RETURN NULL; END $$;
+DROP TRIGGER a ON t;
+SELECT fill();
+TRUNCATE t, here;
+TABLE rows;
+SELECT fill();
+TRUNCATE t, t0, t0, u, u1, here;
+TABLE rows;
+DROP TRIGGER b ON t;
+SELECT fill();
+DO $$ BEGIN TRUNCATE t; RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN TRUNCATE u; END $$;
+TABLE rows;
+-- Some of the parent's children are other tables; several levels.
+CREATE TABLE t2 () INHERITS (t);
+CREATE TABLE u2 PARTITION OF u FOR VALUES IN (2, 3) PARTITION BY LIST (id);
+CREATE FOREIGN TABLE u22 PARTITION OF u2 FOR VALUES IN (2) SERVER db0 OPTIONS (schema_name 'public', table_name 'u0');
+CREATE TABLE u23 PARTITION OF u2 FOR VALUES IN (3);
+SELECT fill();
+INSERT INTO t2 VALUES (7); INSERT INTO u23 VALUES (3);
+TRUNCATE t, u2;
+SELECT count(*) FROM t2;
+TABLE rows;
+DROP TABLE t2, u2;
 CREATE ROLE regress_trunc;
 GRANT SELECT, DELETE ON t TO regress_trunc;
 SET ROLE regress_trunc;

@@ -217,14 +217,14 @@ unsafe fn changed_slot(
 }
 
 /// The statement on one placement, until it is done.
-struct Sent {
-    participant: Rc<Participant>,
-    ticket: Ticket,
-    sql: Rc<str>,
+pub(super) struct Sent {
+    pub(super) participant: Rc<Participant>,
+    pub(super) ticket: Ticket,
+    pub(super) sql: Rc<str>,
 }
 
 /// Waits until the statement is done everywhere, and adds up the rows it has changed.
-fn count_all(mut sent: Vec<Sent>) -> Result<u64, Failure> {
+pub(super) fn count_all(mut sent: Vec<Sent>) -> Result<u64, Failure> {
     let mut affected = 0;
     while !sent.is_empty() {
         if sent.len() > 1 {

@@ -4,6 +4,7 @@ mod alone;
 pub mod analyze;
 mod arena;
 mod codec;
+pub mod commands;
 mod conflict;
 pub mod copy;
 mod destination;

@@ -24,8 +24,22 @@ pub struct Command {
 pub enum Rest {
     /// All: execute this statement.
     Execute(*mut pg_sys::PlannedStmt),
+    /// All: execute this statement, and then call the function with whether that went well; an ERROR goes on after it.
+    ExecuteThen(*mut pg_sys::PlannedStmt, fn(bool) -> Result<(), Failure>),
     /// Nothing.
     Nothing,
+}
+
+/// Calls the function at the end, be it by unwinding.
+struct Then(Option<fn(bool) -> Result<(), Failure>>);
+
+impl Drop for Then {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            // It fails already.
+            let _ = then(false);
+        }
+    }
 }
 
 /// Looks at a command, and perhaps executes it.
@@ -81,15 +95,40 @@ unsafe extern "C-unwind" fn process_utility(
     unsafe {
         let mut statement = statement;
         let mut next = None;
+        let mut then = None;
         if let Some(hook) = HOOK.get() {
             next = hook.next;
             let command = Command { statement, text, environment, completion };
             match guard::entry(|| (hook.execute)(command)) {
                 Rest::Nothing => return,
                 Rest::Execute(other) => statement = other,
+                Rest::ExecuteThen(other, function) => {
+                    statement = other;
+                    then = Some(function);
+                }
             }
         }
         let run = next.unwrap_or(bare::standard_ProcessUtility);
+        if let Some(function) = then {
+            guard::entry(|| {
+                let mut at_end = Then(Some(function));
+                pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                    run(
+                        statement,
+                        text,
+                        read_only_tree,
+                        context,
+                        params,
+                        environment,
+                        dest,
+                        completion,
+                    )
+                });
+                at_end.0 = None;
+                function(true)
+            });
+            return;
+        }
         run(statement, text, read_only_tree, context, params, environment, dest, completion);
     }
 }

@@ -12,18 +12,16 @@ use super::parent;
 use crate::error::{Failure, SqlState};
 use crate::pg::compat::copy as compat;
 use crate::pg::relation::Relation;
-use crate::pg::utility::{self, Command, Rest};
+use crate::pg::utility::{Command, Rest};
 use crate::pg::{catalog, ffi, node, text};
 use crate::shard;
 use pgrx::pg_sys::{self, CopyStmt, Oid};
 
-/// Installs the hook; once, from `_PG_init`.
-pub fn init() {
-    utility::install(execute);
-}
-
 /// Executes the command if it is a COPY that has to be executed here.
-unsafe fn execute(command: Command) -> Result<Rest, Failure> {
+///
+/// # Safety
+/// A utility command about to be executed.
+pub unsafe fn execute(command: Command) -> Result<Rest, Failure> {
     let as_it_is = Rest::Execute(command.statement);
     // SAFETY: the statement is a utility command about to be executed; other commands may come outside of a
     // transaction, so nothing but their tag is looked at.
