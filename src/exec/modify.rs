@@ -8,11 +8,12 @@ use super::movement::{self, Watch};
 use super::sharded_insert::ShardedState;
 use crate::error::{Failure, SqlState};
 use crate::options::load;
-use crate::pg::memory;
+use crate::pg::{after_modify, memory};
 use crate::plan::private::ModifyPlan;
 use crate::plan::row_identity;
 use pgrx::pg_sys;
 use pgrx::pg_sys::CmdType;
+use std::sync::OnceLock;
 
 /// What a result relation's `ri_FdwState` points to.
 pub enum State {
@@ -88,11 +89,69 @@ pub unsafe fn begin(
                 ));
             }
         }
+        if operation != CmdType::CMD_INSERT && needs_no_answers(node, result) {
+            state.run_behind();
+        }
         let state = match watch {
             Some(watch) => State::Watched(Box::new(state), Box::new(watch)),
             None => State::Plain(Box::new(state)),
         };
         (*result).ri_FdwState = memory::give((*estate).es_query_cxt, state).cast();
+        Ok(())
+    }
+}
+
+/// Whether rows can be changed without waiting for each answer: nothing here depends on them, and the end of the
+/// statement will be known in time.
+unsafe fn needs_no_answers(
+    node: *mut pg_sys::ModifyTableState,
+    result: *mut pg_sys::ResultRelInfo,
+) -> bool {
+    // SAFETY: an initialised result relation of a node that is being initialised.
+    unsafe {
+        let plan = (*node).ps.plan.cast::<pg_sys::ModifyTable>();
+        (*plan).returningLists.is_null()
+            && (*plan).withCheckOptionLists.is_null()
+            && (*node).mt_transition_capture.is_null()
+            && (*result).ri_TrigDesc.as_ref().is_none_or(|triggers| {
+                !triggers.trig_update_before_row
+                    && !triggers.trig_update_after_row
+                    && !triggers.trig_delete_before_row
+                    && !triggers.trig_delete_after_row
+            })
+            && (*result).ri_FdwRoutine.as_ref().is_some_and(is_own)
+            && after_modify::call_at_end(node, settle)
+    }
+}
+
+/// Whether callbacks are those of this library: all wrappers made with it share them.
+fn is_own(routine: &pg_sys::FdwRoutine) -> bool {
+    static OWN: OnceLock<usize> = OnceLock::new();
+    let address = routine.BeginForeignModify.map_or(0, |function| function as usize);
+    // First called for a table of ours.
+    *OWN.get_or_init(|| address) == address
+}
+
+/// At the end of an UPDATE or DELETE: waits for what was not waited for, and has the command tag count the rows that were
+/// really changed.
+unsafe fn settle(node: *mut pg_sys::ModifyTableState) -> Result<(), Failure> {
+    // SAFETY: the node is in execution; its result relations are an array of so many.
+    unsafe {
+        for index in 0..(*node).mt_nrels as usize {
+            let result = (*node).resultRelInfo.add(index);
+            let Some(routine) = (*result).ri_FdwRoutine.as_ref() else { continue };
+            // Another wrapper's state, or one that is none of these.
+            if (*result).ri_usesFdwDirectModify || !is_own(routine) {
+                continue;
+            }
+            let missed = match state(result) {
+                Some(State::Plain(state) | State::Watched(state, _)) => state.settle()?,
+                _ => 0,
+            };
+            if (*node).canSetTag {
+                (*(*node).ps.state).es_processed -= missed;
+            }
+        }
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A table that is modified by itself has one of these, a sharded parent one for each placement that rows go to.
 
+mod change;
 mod many;
 
 use super::alone;
@@ -18,6 +19,7 @@ use crate::pg::{catalog, compat};
 use crate::plan::private::ModifyPlan;
 use crate::txn::{self, Participant};
 use crate::wire::{Formats, Params, Reply, Request, Ticket};
+use change::Behind;
 use many::PIECE;
 use pgrx::pg_sys;
 use pgrx::pg_sys::{CmdType, Datum};
@@ -51,6 +53,8 @@ pub struct ModifyState {
     row_params: usize,
     decoder: Option<RowDecoder>,
     filler: Filler,
+    /// Rows are changed without waiting for each answer.
+    behind: Option<Behind>,
     /// Positions of ctid and the remote tableoid among the subplan's junk columns.
     pub identity: [i16; 2],
 }
@@ -138,6 +142,7 @@ impl ModifyState {
                 participant,
                 decoder,
                 filler,
+                behind: None,
                 identity: [0, 0],
             })
         }
@@ -339,43 +344,6 @@ impl ModifyState {
             pg_sys::ExecMaterializeSlot(slot);
         }
         Ok(reply.rows.len() as u64)
-    }
-
-    /// Updates or deletes the row that `plan_slot` identifies; `slot` holds the new row (UPDATE).
-    ///
-    /// # Safety
-    /// The slots are the executor's; the junk columns were added by AddForeignUpdateTargets.
-    pub unsafe fn change(
-        &mut self,
-        slot: *mut pg_sys::TupleTableSlot,
-        plan_slot: *mut pg_sys::TupleTableSlot,
-        operation: CmdType::Type,
-    ) -> Result<u64, Failure> {
-        // SAFETY: as the caller vouches.
-        unsafe {
-            let mut params = Params::default();
-            for (i, position) in self.identity.into_iter().enumerate() {
-                let mut null = false;
-                let value = pg_sys::slot_getattr(plan_slot, i32::from(position), &raw mut null);
-                if null {
-                    return Err(Failure::internal("a row's identity is NULL"));
-                }
-                self.encoder.encode(i, value, false, &mut params)?;
-            }
-            if operation == CmdType::CMD_UPDATE {
-                pg_sys::slot_getallattrs(slot);
-                for (i, &target) in self.plan.targets.iter().enumerate() {
-                    let (value, null) = attribute(slot, target);
-                    self.encoder.encode(i + 2, value, null, &mut params)?;
-                }
-            }
-            let sql = Rc::clone(&self.sql);
-            let (form, before) = (Form::Plain, 0);
-            let types = self.types(form, before, &params);
-            let ticket = Some(self.submit(&sql, &types, &params)?);
-            let sent = Sent { ticket, reply: None, sql, form, before, arrays: false };
-            self.receive(sent, Some(slot))
-        }
     }
 }
 

@@ -233,6 +233,11 @@ impl Participant {
     /// The failure for an error of this participant's connection: with the remote statement and the server in
     /// its CONTEXT. Notes when the connection is gone.
     pub fn fail(&self, error: WireError, sql: Option<&str>) -> Failure {
+        let cause = self.session().cause_of(&error);
+        let (error, sql) = match &cause {
+            Some((cause, sql)) => (cause.clone(), sql.as_deref()),
+            None => (error, sql),
+        };
         if error.is_fatal() {
             self.lose(error.to_string());
         }

@@ -1,6 +1,7 @@
 //! The protocol engine: a queue of expected answers, one group (up to ReadyForQuery) for each request. Never
 //! waits; what goes out is written by `submit.rs`, what comes in is read here.
 
+use super::cause::Cause;
 use super::input::Unusable;
 use super::link::{Fill, Link, closed_unexpectedly, unusable};
 use super::message::{self, Body};
@@ -73,6 +74,7 @@ pub(super) struct Engine {
     pub(super) statements: Statements,
     pub(super) facts: Facts,
     pub(super) status: Status,
+    pub(super) cause: Option<Cause>,
     pub(super) dead: Option<WireError>,
     /// The reply to `copy_end`; in copy-in mode while it is not done.
     pub(super) copy: Option<SharedSlot>,
@@ -89,6 +91,7 @@ impl Engine {
             statements: Statements::default(),
             facts,
             status: Status::Idle,
+            cause: None,
             dead: None,
             copy: None,
             notices: VecDeque::new(),
@@ -269,8 +272,8 @@ impl Engine {
     }
 
     fn ready(&mut self, status: Status) -> Result<(), WireError> {
-        self.status = status;
         let Some(group) = self.groups.pop_front() else { return Err(unexpected(b'Z')) };
+        self.note_status(status, &group.slot.borrow(), group.statement);
         if self.groups.is_empty() {
             self.link.input.relax();
         }

@@ -8,6 +8,7 @@
 mod address;
 mod auth;
 mod cancel;
+mod cause;
 mod certificate;
 mod connect;
 mod conninfo;

@@ -222,6 +222,10 @@ impl Session {
         }
     }
 
+    pub(super) fn with_engine<T>(&self, look: impl FnOnce(&Engine) -> T) -> T {
+        look(&self.0.engine.borrow())
+    }
+
     /// Transaction status after the last reply read.
     pub fn status(&self) -> Status {
         self.0.engine.borrow().status

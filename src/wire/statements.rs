@@ -154,6 +154,11 @@ impl Statements {
         }
     }
 
+    /// The text of a statement.
+    pub(super) fn text(&self, key: Key) -> Option<&str> {
+        self.entries.get(&key).map(|entry| &*entry.sql)
+    }
+
     /// The server has lost them all.
     pub(super) fn forget_all(&mut self) {
         self.entries.clear();
