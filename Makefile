@@ -1,5 +1,5 @@
 # Short targets; the work is done by scripts/, regress/, tests/ and bench/.
-.PHONY: help setup build demo test unit regress isolation cluster compat lint fmt install bench
+.PHONY: help setup build demo test unit regress isolation cluster compat versions lint fmt install bench
 
 help:
 	@echo "make demo [KEEP=0]     four shards and a coordinator, the walk-through on top"
@@ -11,6 +11,7 @@ help:
 	@echo "make install           into the PostgreSQL of PG_CONFIG (or PG_MAJOR, or the newest)"
 	@echo "make bench             side by side with postgres_fdw"
 	@echo "make compat            type-checks the other PostgreSQL versions"
+	@echo "make versions          regress and isolation on PostgreSQL 18 and 17, each in a Debian of its own"
 	@echo "make lint fmt setup build"
 
 setup:
@@ -31,6 +32,8 @@ cluster: setup
 	@tests/run.sh $(TEST)
 compat: setup
 	@scripts/compat.sh
+versions: setup
+	@scripts/versions.sh
 lint: setup
 	@scripts/lint.sh
 fmt: setup

@@ -131,12 +131,7 @@ unsafe extern "C-unwind" fn recheck_foreign_scan(
 }
 
 unsafe extern "C-unwind" fn begin_foreign_scan(node: *mut ForeignScanState, flags: c_int) {
-    unsafe {
-        entry(|| match flags as u32 & pgrx::pg_sys::EXEC_FLAG_EXPLAIN_ONLY {
-            0 => foreign_scan::begin(node, flags),
-            _ => Ok(()),
-        })
-    }
+    unsafe { entry(|| foreign_scan::begin(node, flags)) }
 }
 
 unsafe extern "C-unwind" fn iterate_foreign_scan(

@@ -133,7 +133,7 @@ INSERT INTO gen VALUES (1, 5) ON CONFLICT (id) DO UPDATE SET a = 1, twice = DEFA
 -- Views with CHECK OPTION here; triggers here.
 CREATE VIEW small AS SELECT * FROM items WHERE n < 100 WITH CHECK OPTION;
 CREATE VIEW everything AS SELECT id AS i, n AS m, key FROM items;
-SELECT count(*) FROM expect_error('INSERT INTO small VALUES (1, ''small'', 3) ON CONFLICT (id) DO UPDATE SET n = excluded.n') e WHERE e ~ '0A000|no error';
+SELECT count(*) FROM expect_error('INSERT INTO small VALUES (1, ''small'', 6) ON CONFLICT (id) DO UPDATE SET n = excluded.n') e WHERE e ~ '0A000|no error';
 INSERT INTO small VALUES (1, 'small', 300) ON CONFLICT (id) DO NOTHING;
 SELECT error_of('INSERT INTO small VALUES (300, ''small'', 300) ON CONFLICT (id) DO NOTHING');
 INSERT INTO everything AS e VALUES (1, 3, 'all') ON CONFLICT (i) DO UPDATE SET m = excluded.m + e.m RETURNING *;

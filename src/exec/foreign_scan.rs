@@ -13,10 +13,11 @@ use pgrx::pg_sys;
 pub unsafe fn begin(node: *mut pg_sys::ForeignScanState, flags: i32) -> Result<(), Failure> {
     // SAFETY: es_query_cxt lives as long as the node.
     unsafe {
-        if names_only(node) {
+        let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+        compat::show_windows(scan);
+        if flags as u32 & pg_sys::EXEC_FLAG_EXPLAIN_ONLY != 0 || names_only(node) {
             return Ok(());
         }
-        let scan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
         if (*scan).scan.scanrelid == 0 {
             // Core would have rows of a sharded table say `tableoid` of the relation that is scanned, and there is
             // none: the column is one of the result's. The flag is only known after GetForeignPlan; clearing it again

@@ -4,9 +4,11 @@ mod client;
 pub mod copy;
 pub mod upper;
 mod waiting;
+mod windows;
 
 pub use client::client_has_sent;
 pub use waiting::{create_wait_event_set, wait_event};
+pub use windows::show_windows;
 
 use pgrx::pg_sys;
 

@@ -105,7 +105,8 @@ pub(super) unsafe fn sort_keys(
                 return None;
             }
             // Of several equal expressions any one that the shard knows will do.
-            let key = node::list::<pg_sys::EquivalenceMember>((*class).ec_members)
+            let key = compat::upper::equal_members(class, (*rel).relids)
+                .into_iter()
                 .filter(|&member| {
                     !(*member).em_relids.is_null()
                         && pg_sys::bms_is_subset((*member).em_relids, (*rel).relids)

@@ -106,8 +106,7 @@ unsafe fn ships_sets(root: *mut pg_sys::PlannerInfo, info: &RelInfo) -> bool {
     // SAFETY: planner data.
     unsafe {
         let exprs = grouping_exprs(root);
-        compat::upper::can_ship_grouping_sets()
-            && info.placements.len() == 1
+        info.placements.len() == 1
             && exprs.iter().enumerate().all(|(i, &expr)| {
                 node::cast::<pg_sys::Var, _>(expr).is_some_and(|var| info.scope.owns(var))
                     && !exprs[..i].iter().any(|&other| pg_sys::equal(other.cast(), expr.cast()))
@@ -334,7 +333,8 @@ pub(super) unsafe fn sort_keys_of_group(
             if (*class).ec_has_volatile {
                 return None;
             }
-            let key = node::list::<pg_sys::EquivalenceMember>((*class).ec_members)
+            let key = compat::upper::equal_members(class, std::ptr::null_mut())
+                .into_iter()
                 .filter(|&member| {
                     node::list::<pg_sys::TargetEntry>(upper.tlist)
                         .any(|entry| pg_sys::equal((*entry).expr.cast(), (*member).em_expr.cast()))

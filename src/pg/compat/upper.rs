@@ -1,4 +1,4 @@
-//! Differences in the planning of DISTINCT, window functions and grouping sets.
+//! Differences in the planning of DISTINCT, window functions, grouping sets and sort orders.
 
 use pgrx::pg_sys;
 
@@ -50,7 +50,30 @@ pub fn is_run_condition(call: &pg_sys::WindowFunc) -> bool {
     }
 }
 
-/// Whether columns of grouping sets look like those of the table: from 18 on they belong to a relation of their own.
-pub fn can_ship_grouping_sets() -> bool {
-    cfg!(not(feature = "pg18"))
+/// The members of an equivalence class that may be of the relations: from 18 on those of child tables are in lists of
+/// their own.
+///
+/// # Safety
+/// Planner data.
+pub unsafe fn equal_members(
+    class: *mut pg_sys::EquivalenceClass,
+    relids: pg_sys::Relids,
+) -> Vec<*mut pg_sys::EquivalenceMember> {
+    // SAFETY: as the caller vouches.
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        let _ = relids;
+        crate::pg::node::list_vec((*class).ec_members)
+    }
+    // SAFETY: as above; the iterator is initialised by the first function.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        let mut iterator = pg_sys::EquivalenceMemberIterator::default();
+        pg_sys::setup_eclass_member_iterator(&raw mut iterator, class, relids);
+        std::iter::from_fn(|| {
+            let member = pg_sys::eclass_member_iterator_next(&raw mut iterator);
+            (!member.is_null()).then_some(member)
+        })
+        .collect()
+    }
 }
