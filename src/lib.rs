@@ -51,4 +51,5 @@ pub extern "C-unwind" fn _PG_init() {
     plan::statistics::init();
     exec::sharded_result::init();
     exec::commands::init();
+    plproxy::init();
 }

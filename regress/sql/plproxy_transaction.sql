@@ -52,9 +52,7 @@ SELECT * FROM rows() WHERE a >= 200 ORDER BY 1, 2;
 ALTER SERVER tc OPTIONS (DROP transactional);
 BEGIN; SELECT put(300); ROLLBACK;
 SELECT count(*) FROM rows() WHERE a = 300;
--- Transactional partitions must be foreign servers.
-ALTER SERVER tc OPTIONS (ADD transactional '1', SET p0 'host=127.0.0.1 dbname=db0');
-SELECT expect_error('SELECT put(0)');
+-- Servers that are none.
 ALTER SERVER tc OPTIONS (SET p0 'server=nothing');
 SELECT expect_error('SELECT put(0)');
 ALTER SERVER tc OPTIONS (SET p0 'server=tc');

@@ -62,6 +62,32 @@ pub struct Server {
     complete: bool,
 }
 
+impl Server {
+    /// One with default options: stands for a database that another wrapper's server describes.
+    pub fn plain(oid: Oid, name: String) -> Server {
+        Server {
+            oid,
+            name,
+            wrapper: Oid::INVALID,
+            connect: Vec::new(),
+            use_remote_estimate: false,
+            fdw_startup_cost: STARTUP_COST,
+            fdw_tuple_cost: TUPLE_COST,
+            extensions: Vec::new(),
+            fetch_size: None,
+            batch_size: BATCH_SIZE,
+            async_capable: true,
+            keep_connections: true,
+            parallel_commit: true,
+            parallel_abort: true,
+            updatable: true,
+            truncatable: true,
+            analyze_sampling: Sampling::default(),
+            complete: true,
+        }
+    }
+}
+
 /// A foreign table with its options; what is not set on it is the server's.
 #[derive(Clone, Debug)]
 pub struct ForeignTable {

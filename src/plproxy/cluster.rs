@@ -95,6 +95,14 @@ impl Cluster {
         })
     }
 
+    /// The foreign server that the cluster is; OID 0 if it is none.
+    pub fn server(&self) -> Oid {
+        match self.origin {
+            Origin::Server(oid) => oid,
+            Origin::Functions(_) | Origin::Connect => Oid::INVALID,
+        }
+    }
+
     /// Marks the cluster as one whose hash function is running.
     pub fn enter(&self, label: &Label) -> Result<Busy<'_>, Failure> {
         if self.busy.replace(true) {
@@ -198,7 +206,7 @@ impl Known {
         let elsewhere = self.elsewhere.borrow().contains_key(name);
         let server = if elsewhere { None } else { server_of(name)? };
         let cluster = match server {
-            Some(oid) => Rc::new(from_server(name, oid)?),
+            Some(oid) => Rc::new(of_server(name, oid)?),
             None => {
                 if !elsewhere {
                     self.elsewhere.borrow_mut().insert(name.to_owned(), ());
@@ -315,7 +323,8 @@ fn server_of(name: &str) -> Result<Option<Oid>, Failure> {
     Ok((catalog::server(oid)?.wrapper == wrapper).then_some(oid))
 }
 
-fn from_server(name: &str, oid: Oid) -> Result<Cluster, Failure> {
+/// The cluster that a foreign server of the wrapper `plproxy` is.
+pub fn of_server(name: &str, oid: Oid) -> Result<Cluster, Failure> {
     let row = catalog::server(oid)?;
     let wrapper = catalog::wrapper_options(row.wrapper)?;
     let (strings, config) = config::of_server(&wrapper, &row.options)?;

@@ -1,9 +1,10 @@
-//! The connection that one task of a call uses: one of the pool's, where the call commits by itself, or a foreign
-//! server's, where it is part of the caller's transaction.
+//! The connection that one task of a call uses: one of the pool's, where the call commits by itself, or one that
+//! is part of the caller's transaction: a foreign server's, or any partition's of a cluster that is transactional.
 
 use super::cluster::Cluster;
-use super::fault::{Fault, Label};
-use super::login;
+use super::fault::Label;
+use super::login::{self, Login};
+use super::partner;
 use super::pool::{self, Pooled};
 use super::report;
 use crate::error::{Failure, SqlState};
@@ -84,33 +85,30 @@ impl Link {
                 None => logins.push(login::of(cluster, node, user)?),
             }
         }
-        if let Some(login) = logins.first()
-            && cluster.config.transactional
-        {
-            let fault = Fault::Cluster(format!(
-                "cluster {} is transactional, but partition \"{}\" is no foreign server",
-                cluster.name, login.database
-            ));
-            let hint = "Define the partition as 'server=name' of a shard_fdw server.";
-            return Err(Refused::Failed(label.fault(fault).with_hint(hint)));
-        }
         let unreachable = |(place, error): (usize, WireError)| {
             Refused::Unreachable(report::failure(label, &logins[place].database, &error))
         };
-        let lifetime = cluster.config.connection_lifetime;
+        let (lifetime, transactional) =
+            (cluster.config.connection_lifetime, cluster.config.transactional);
         let mut pooled = pool::acquire_all(&logins, lifetime).map_err(unreachable)?.into_iter();
         let mut participants = enlisted(&servers, user)?.into_iter();
         let mut logins = logins.iter();
+        let pooled_kind = |node: usize, login: &Rc<Login>, pooled: Rc<Pooled>| match transactional {
+            false => Ok(Kind::Pool(pooled)),
+            true => partner::enlist(cluster, node, login, &pooled, user).map(Kind::Transaction),
+        };
         let link = |&node: &usize| match &cluster.nodes[node].server {
             Some(name) => {
-                Some(Link { kind: Kind::Transaction(participants.next()?), database: name.clone() })
+                let kind = Kind::Transaction(participants.next()?);
+                Some(Ok(Link { kind, database: name.clone() }))
             }
             None => {
-                let database = logins.next()?.database.clone();
-                Some(Link { kind: Kind::Pool(pooled.next()?), database })
+                let login = logins.next()?;
+                let kind = pooled_kind(node, login, pooled.next()?);
+                Some(kind.map(|kind| Link { kind, database: login.database.clone() }))
             }
         };
-        Ok(nodes.iter().filter_map(link).collect())
+        nodes.iter().filter_map(link).collect::<Result<_, Failure>>().map_err(Refused::Failed)
     }
 
     /// The session.
@@ -126,6 +124,7 @@ impl Link {
         match &self.kind {
             Kind::Pool(pooled) => pooled.session.submit(request).map_err(Unsent::Wire),
             Kind::Transaction(participant) => {
+                participant.revive()?;
                 // What a remote function does is not known here: it may write.
                 participant.mark_written();
                 participant.submit(request).map_err(Unsent::Failed)

@@ -23,6 +23,8 @@ pub struct Login {
     pub keywords: Keywords,
     /// The database's name, for messages.
     pub database: String,
+    /// The connection takes part in callers' transactions.
+    pub transactional: bool,
 }
 
 /// The logins of one cluster, by user and connection string.
@@ -127,10 +129,15 @@ fn make(cluster: &Cluster, node: usize, user: Oid) -> Result<Login, Failure> {
     let database =
         conninfo::get(&keywords, "dbname").filter(|name| !name.is_empty()).unwrap_or(&login_user);
     let database = database.to_owned();
-    let mut key = String::new();
+    let mut key = match cluster.config.transactional {
+        // A connection that takes part in transactions is no other cluster's.
+        true => format!("transaction;{};", cluster.server().to_u32()),
+        false => String::new(),
+    };
     for (keyword, value) in &keywords {
         // Lengths keep apart what only looks alike.
         key.push_str(&format!("{keyword}={}:{value};", value.len()));
     }
-    Ok(Login { key, keywords, database })
+    let transactional = cluster.config.transactional;
+    Ok(Login { key, keywords, database, transactional })
 }

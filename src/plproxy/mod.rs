@@ -2,7 +2,7 @@
 //!
 //! A body is read by [`lexer`] and [`parser`] into an [`ast`], compiled with its row of pg_proc into a
 //! [`function`] and kept in [`cache`]. A [`call`] finds its [`cluster`], its partitions ([`route`], [`split`])
-//! and who logs in there ([`login`], [`pool`]), runs on all of them at once ([`execute`]) and puts the rows
+//! and who logs in there ([`login`], [`pool`], [`partner`]), runs on all of them at once ([`execute`]) and puts the rows
 //! where PostgreSQL wants them ([`codec`], [`output`]).
 
 #![allow(dead_code)]
@@ -25,11 +25,17 @@ mod local;
 mod login;
 mod output;
 mod parser;
+mod partner;
 mod pool;
 mod report;
 mod route;
 mod shape;
 mod split;
 mod types;
+
+/// To be called when the library is loaded.
+pub fn init() {
+    crate::txn::set_finder(partner::places);
+}
 
 pgrx::extension_sql_file!("../../sql/language.sql", name = "language");

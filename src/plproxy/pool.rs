@@ -1,11 +1,13 @@
 //! The connections to partitions, kept from call to call.
 //!
-//! One per login and backend. Nothing of a call survives in them: each call commits by itself, so a connection
-//! that is idle can be dropped and made again at any time.
+//! One per login and backend. Between calls, or between transactions where calls take part in the caller's
+//! (other logins, so other connections), nothing survives in them: one that is idle can be dropped and made again at
+//! any time.
 
 use super::login::Login;
+use crate::session::Connection;
 use crate::wire::{self, Session, Status, WireError};
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::ops::ControlFlow;
@@ -17,14 +19,30 @@ use std::time::{Duration, Instant};
 const SETTINGS: &str = "SET datestyle = ISO; SET intervalstyle = postgres; SET extra_float_digits = 3; \
      SET bytea_output = hex; SET standard_conforming_strings = on";
 
+/// A transaction holds locks: a coordinator that has vanished without a word is noticed within two minutes.
+const KEEPALIVES: &str = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; \
+     SET tcp_keepalives_count = 6";
+
 /// A connection.
 pub struct Pooled {
     pub session: Session,
     key: String,
     opened: Instant,
+    /// Never the same for two.
+    number: u32,
+    /// What stands for it in transactions, once it has taken part in one.
+    connection: OnceCell<Rc<Connection>>,
+}
+
+impl Pooled {
+    /// What stands for it in transactions: the first time it is made by `make`, with the number it is given.
+    pub fn connection(&self, make: impl FnOnce(u32) -> Rc<Connection>) -> Rc<Connection> {
+        self.connection.get_or_init(|| make(self.number)).clone()
+    }
 }
 
 thread_local! {
+    static LAST: Cell<u32> = const { Cell::new(0) };
     // Never dropped: closing sessions at process exit, with PostgreSQL half gone, would be too late.
     static POOL: ManuallyDrop<RefCell<HashMap<String, Rc<Pooled>>>> =
         ManuallyDrop::new(RefCell::new(HashMap::new()));
@@ -89,6 +107,9 @@ pub fn acquire_all(
 /// The connection that is there, if it may be used.
 fn ready(login: &Login, lifetime: Option<Duration>) -> Option<Rc<Pooled>> {
     let known = find(&login.key)?;
+    if known.connection.get().is_some_and(|connection| connection.in_transaction.get()) {
+        return Some(known);
+    }
     let aged = lifetime.is_some_and(|lifetime| known.opened.elapsed() > lifetime);
     let in_use = known.session.outstanding() > 0;
     if in_use || !(aged || known.session.is_dead() || known.session.status() != Status::Idle) {
@@ -101,7 +122,18 @@ fn ready(login: &Login, lifetime: Option<Duration>) -> Option<Rc<Pooled>> {
 /// Sets a new session up and keeps it.
 fn keep(login: &Login, session: Session) -> Result<Rc<Pooled>, WireError> {
     session.set_up(SETTINGS)?;
-    let new = Rc::new(Pooled { session, key: login.key.clone(), opened: Instant::now() });
+    if login.transactional {
+        session.set_up(KEEPALIVES)?;
+    }
+    let number = LAST.get() + 1;
+    LAST.set(number);
+    let new = Rc::new(Pooled {
+        session,
+        key: login.key.clone(),
+        opened: Instant::now(),
+        number,
+        connection: OnceCell::new(),
+    });
     let old = POOL.with(|pool| pool.borrow_mut().insert(login.key.clone(), new.clone()));
     drop(old);
     Ok(new)
@@ -117,6 +149,15 @@ pub fn discard(gone: &Rc<Pooled>) {
         }
     });
     drop(removed);
+}
+
+/// [`discard`] for the connection that stands for one in transactions.
+pub fn discard_connection(key: &str, gone: &Connection) {
+    let is_it = |known: &Connection| known.key == gone.key;
+    if let Some(known) = find(key).filter(|known| known.connection.get().is_some_and(|c| is_it(c)))
+    {
+        discard(&known);
+    }
 }
 
 fn find(key: &str) -> Option<Rc<Pooled>> {

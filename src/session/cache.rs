@@ -5,6 +5,7 @@
 //! and is never dropped.
 
 use super::connect;
+use super::keeper::Keeper;
 use crate::error::Failure;
 use crate::options::load::{self, Mapping, Server};
 use crate::pg::invalidate;
@@ -20,12 +21,15 @@ use std::time::{Duration, Instant};
 /// first request is repeated on a new one.
 const LATELY: Duration = Duration::from_secs(1);
 
+/// Keys from here on belong to connections with a keeper.
+const KEPT: u64 = 1 << 32;
+
 /// A cached connection.
 pub struct Connection {
     /// The session on the server.
     pub session: Session,
-    /// OID of the user mapping: the key in the cache.
-    pub key: u32,
+    /// Tells it from every other one. OID of the user mapping: the key in the cache; more than that for one with a keeper.
+    pub key: u64,
     /// The server as it was when the connection was made.
     pub server: Rc<Server>,
     /// The user mapping as it was when the connection was made.
@@ -39,9 +43,65 @@ pub struct Connection {
     server_hash: u32,
     mapping_hash: u32,
     stale: Cell<bool>,
+    /// Who looks after it in the cache's place.
+    keeper: Option<Rc<dyn Keeper>>,
 }
 
 impl Connection {
+    /// A connection that is not the cache's: `keeper` made it and looks after it. `number` is never the same for two.
+    pub fn kept(
+        session: Session,
+        number: u32,
+        server: Rc<Server>,
+        keeper: Rc<dyn Keeper>,
+    ) -> Rc<Connection> {
+        let mapping = Mapping {
+            oid: Oid::INVALID,
+            user: Oid::INVALID,
+            connect: Vec::new(),
+            password_required: false,
+        };
+        Rc::new(Connection {
+            session,
+            key: KEPT + u64::from(number),
+            server,
+            mapping: Rc::new(mapping),
+            in_transaction: Cell::new(false),
+            released: Cell::new(Instant::now()),
+            user: Oid::INVALID,
+            used_password: false,
+            server_hash: 0,
+            mapping_hash: 0,
+            stale: Cell::new(false),
+            keeper: Some(keeper),
+        })
+    }
+
+    /// Whether somebody else than the cache looks after it.
+    pub fn is_kept(&self) -> bool {
+        self.keeper.is_some()
+    }
+
+    /// To be called when a transaction that used the connection has ended on its server: closes it unless `keep` is
+    /// set and nothing else speaks against keeping it. Never raises.
+    pub fn finish(&self, keep: bool) {
+        match &self.keeper {
+            None => finish(self.key, keep),
+            Some(keeper) => {
+                self.in_transaction.set(false);
+                keeper.finish(self, keep);
+            }
+        }
+    }
+
+    /// Another connection in place of this one, which is dead and finished.
+    pub fn again(&self, user: Oid) -> Result<Rc<Connection>, Failure> {
+        match &self.keeper {
+            None => acquire(self.server.oid, user, false),
+            Some(keeper) => keeper.again(),
+        }
+    }
+
     /// Whether server or user mapping have changed since the connection was made, so that it ends with the
     /// transaction that uses it.
     pub fn is_stale(&self) -> bool {
@@ -58,7 +118,7 @@ impl Connection {
 }
 
 struct Cache {
-    connections: RefCell<HashMap<u32, Rc<Connection>>>,
+    connections: RefCell<HashMap<u64, Rc<Connection>>>,
     /// Counts invalidations: tells whether one came while a connection was being made.
     changes: Cell<u64>,
     any_stale: Cell<bool>,
@@ -82,7 +142,7 @@ pub fn acquire(server: Oid, user: Oid, in_transaction: bool) -> Result<Rc<Connec
     match look_up(server, user, in_transaction)? {
         Found::Known(known) => Ok(known),
         Found::Missing(missing) => {
-            let key = missing.mapping.oid.to_u32();
+            let key = u64::from(missing.mapping.oid.to_u32());
             make(vec![missing])?;
             find(key).ok_or_else(|| Failure::internal("a new connection is gone"))
         }
@@ -93,12 +153,12 @@ pub fn acquire(server: Oid, user: Oid, in_transaction: bool) -> Result<Rc<Connec
 /// have to be made are made at the same time, so that it takes as long as the slowest log-in.
 pub fn acquire_all(servers: &[Oid], user: Oid) -> Result<Vec<Rc<Connection>>, Failure> {
     let mut missing: Vec<Missing> = Vec::new();
-    let mut all: Vec<(u32, Option<Rc<Connection>>)> = Vec::with_capacity(servers.len());
+    let mut all: Vec<(u64, Option<Rc<Connection>>)> = Vec::with_capacity(servers.len());
     for &server in servers {
         all.push(match look_up(server, user, false)? {
             Found::Known(known) => (known.key, Some(known)),
             Found::Missing(new) => {
-                let key = new.mapping.oid.to_u32();
+                let key = u64::from(new.mapping.oid.to_u32());
                 if missing.iter().all(|other| other.mapping.oid != new.mapping.oid) {
                     missing.push(new);
                 }
@@ -130,7 +190,7 @@ fn look_up(server: Oid, user: Oid, in_transaction: bool) -> Result<Found, Failur
     listen();
     let changes = CACHE.with(|cache| cache.changes.get());
     let mapping = load::mapping(server, user)?;
-    let key = mapping.oid.to_u32();
+    let key = u64::from(mapping.oid.to_u32());
     close_stale();
     if let Some(known) = find(key) {
         let sure =
@@ -152,7 +212,7 @@ fn make(missing: Vec<Missing>) -> Result<(), Failure> {
     let plans = plans.collect::<Result<Vec<_>, _>>()?;
     connect::connect_all(plans, |index, session, used_password| {
         let Some(Missing { server, mapping, user, changes }) = missing.get(index) else { return };
-        let key = mapping.oid.to_u32();
+        let key = u64::from(mapping.oid.to_u32());
         let connection = Rc::new(Connection {
             session,
             key,
@@ -165,6 +225,7 @@ fn make(missing: Vec<Missing>) -> Result<(), Failure> {
             user: *user,
             used_password,
             stale: Cell::new(false),
+            keeper: None,
         });
         let old = CACHE.with(|cache| {
             if cache.changes.get() != *changes {
@@ -177,9 +238,8 @@ fn make(missing: Vec<Missing>) -> Result<(), Failure> {
     })
 }
 
-/// To be called when a transaction that used the connection `key` has ended on its server: closes it unless
-/// `keep` is set and nothing else speaks against keeping it. Never raises.
-pub fn finish(key: u32, keep: bool) {
+/// See [`Connection::finish`].
+fn finish(key: u64, keep: bool) {
     let Some(connection) = find(key) else { return };
     connection.in_transaction.set(false);
     connection.released.set(Instant::now());
@@ -203,7 +263,7 @@ pub fn all() -> Vec<Rc<Connection>> {
 }
 
 /// Closes the connection `key` if no transaction uses it; whether it did.
-pub fn close(key: u32) -> bool {
+pub fn close(key: u64) -> bool {
     match find(key) {
         Some(connection) if !connection.in_transaction.get() => {
             forget(key);
@@ -213,12 +273,12 @@ pub fn close(key: u32) -> bool {
     }
 }
 
-fn find(key: u32) -> Option<Rc<Connection>> {
+fn find(key: u64) -> Option<Rc<Connection>> {
     CACHE.with(|cache| cache.connections.try_borrow().ok()?.get(&key).cloned())
 }
 
 /// Takes a connection out; it is closed with its last user. The borrow ends before that.
-fn forget(key: u32) {
+fn forget(key: u64) {
     let gone = CACHE.with(|cache| cache.connections.try_borrow_mut().ok()?.remove(&key));
     drop(gone);
 }

@@ -6,8 +6,10 @@
 
 pub mod cache;
 mod connect;
+mod keeper;
 mod keywords;
 mod security;
 mod setup;
 
 pub use cache::Connection;
+pub use keeper::Keeper;

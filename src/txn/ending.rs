@@ -9,7 +9,6 @@ use super::prepare::{self, Phase};
 use super::{registry, statement, worker};
 use crate::error::{Failure, SqlState};
 use crate::pg::{guard, wait, xact};
-use crate::session;
 use crate::wire::{Request, Status, Ticket, WireError};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -300,5 +299,5 @@ pub fn caught(
 pub fn release(participant: &Participant, keep: bool) {
     let connection = participant.connection();
     connection.in_transaction.set(false);
-    session::cache::finish(connection.key, keep);
+    connection.finish(keep);
 }

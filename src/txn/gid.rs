@@ -1,7 +1,8 @@
 //! Names of prepared transactions that can never come again.
 //!
 //! `shard_fdw:1:<identity>:<database>:<xid>:<nonce>` names a transaction of this coordinator; on a shard,
-//! `:<server>:<user>` follows. The identity tells coordinators apart that share shards. The transaction id alone
+//! `:<server>:<user>` follows, and `:<part>` where one foreign server
+//! describes several databases. The identity tells coordinators apart that share shards. The transaction id alone
 //! would not do: one whose WAL was never flushed is given out again after a crash; the nonce is not.
 #![forbid(unsafe_code)]
 
@@ -70,11 +71,14 @@ pub struct Gid {
     pub server: u32,
     /// OID of the local role whose user mapping was used.
     pub user: u32,
+    /// Tells apart the databases that one foreign server describes; 0 where it is one.
+    pub part: u32,
 }
 
 impl fmt::Display for Gid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.transaction, self.server, self.user)
+        write!(f, "{}:{}:{}", self.transaction, self.server, self.user)?;
+        if self.part == 0 { Ok(()) } else { write!(f, ":{}", self.part) }
     }
 }
 
@@ -87,6 +91,7 @@ impl FromStr for Gid {
             transaction: TransactionName::parse(&mut parts)?,
             server: decimal(parts.next())?,
             user: decimal(parts.next())?,
+            part: parts.next().map_or(Ok(0), |part| decimal(Some(part)))?,
         };
         if parts.next().is_some() || gid.to_string() != text {
             return Err(NotOurs);
@@ -123,6 +128,7 @@ mod tests {
             },
             server: u32::MAX,
             user: 10,
+            part: 0,
         }
     }
 
@@ -133,6 +139,9 @@ mod tests {
         // PostgreSQL's limit is 200 bytes with the terminator (GIDSIZE).
         assert!(text.len() < 200);
         assert_eq!(text.parse(), Ok(gid));
+        let part = Gid { part: u32::MAX, ..gid };
+        assert!(part.to_string().len() < 200);
+        assert_eq!(part.to_string().parse(), Ok(part));
         assert_eq!(gid.transaction.to_string().parse(), Ok(gid.transaction));
         assert!(text.starts_with(&TransactionName::prefix(gid.transaction.identity, 16384)));
     }
@@ -146,7 +155,8 @@ mod tests {
             "shard_fdw:2:0:0:0:0:0:0",
             "my transaction",
             &text[..text.len() - 3],
-            &format!("{text}:1"),
+            &format!("{text}:0"),
+            &format!("{text}:1:1"),
             &text.replace("16384", "+16384"),
             &text.replace("0123", "123"),
         ] {

@@ -17,6 +17,7 @@ mod fault;
 mod gid;
 mod nesting;
 mod participant;
+mod places;
 mod prepare;
 mod registry;
 mod resolver;
@@ -30,7 +31,8 @@ pub use copy::Feeder;
 pub use gid::{Gid, NotOurs};
 pub use nesting::Stamp;
 pub use participant::{Participant, wait_any};
-pub use registry::{enlist, enlist_all};
+pub use places::{Place, set_finder};
+pub use registry::{enlist, enlist_all, enlist_kept};
 pub use resolver::{Decision, decide, force, resolve, survey};
 
 use crate::pg::worker::Lives;

@@ -12,7 +12,7 @@ use super::statement::{self, Isolation, Mode};
 use super::{registry, watch};
 use crate::error::{Failure, SqlState};
 use crate::pg::{wait, xact};
-use crate::session::{self, Connection};
+use crate::session::Connection;
 use crate::wire::{Reply, Request, Session, Ticket, WireError};
 use pgrx::pg_sys::Oid;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -346,13 +346,12 @@ impl Participant {
             self.lose("the connection was lost twice".to_owned());
             return self.check_usable();
         }
-        let server = old.server.oid;
         old.in_transaction.set(false);
-        session::cache::finish(old.key, false);
+        old.finish(false);
         self.nesting.borrow_mut().restart();
         // Until the new one is there, nothing can be sent.
         self.lose("the server could not be reached again".to_owned());
-        let new = session::cache::acquire(server, self.user, false)?;
+        let new = self.connection.again(self.user)?;
         new.in_transaction.set(true);
         let _ = self.replacement.set(new);
         self.lost.take();

@@ -11,6 +11,7 @@ use crate::error::{Failure, SqlState};
 use crate::pg::xact;
 use crate::settings;
 use crate::wire::{Request, Status, Ticket, WireError};
+use pgrx::pg_sys::Oid;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,9 @@ pub fn is_needed(writers: &List) -> bool {
 /// First phase. An error leaves the participants as they are; the abort callback cleans up.
 pub fn prepare(writers: &List) -> Result<(), Failure> {
     let writers: Vec<_> = writers.iter().filter(|p| p.is_open()).collect();
+    if writers.iter().any(|p| p.server() == Oid::INVALID) {
+        return Err(not_findable());
+    }
     let mut servers: Vec<u32> = writers.iter().map(|p| u32::from(p.server())).collect();
     servers.sort_unstable();
     servers.dedup();
@@ -51,9 +55,11 @@ pub fn prepare(writers: &List) -> Result<(), Failure> {
     fault::point("before-prepare");
     let mut sent: Vec<(&Rc<Participant>, Gid, Ticket)> = Vec::new();
     let mut outcome = Ok(());
-    for participant in writers {
+    for (part, participant) in (1..).zip(writers) {
         let (server, user) = (u32::from(participant.server()), u32::from(participant.user()));
-        let gid = Gid { transaction, server, user };
+        // Only those that are no foreign server of their own need telling apart.
+        let part = if participant.connection().is_kept() { part } else { 0 };
+        let gid = Gid { transaction, server, user, part };
         participant.set_phase(Phase::Preparing(gid));
         match participant.session().submit(Request::Simple(&statement::prepare(&gid))) {
             Ok(ticket) => sent.push((participant, gid, ticket)),
@@ -70,6 +76,21 @@ pub fn prepare(writers: &List) -> Result<(), Failure> {
     outcome.and(await_prepared(&mut sent))?;
     fault::point("after-prepare");
     Ok(())
+}
+
+/// A transaction that is left prepared is looked for by way of the catalogs.
+fn not_findable() -> Failure {
+    let message =
+        "cannot commit in two phases on a partition of a cluster that is no foreign server";
+    Failure::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+        .with_detail(
+            "What a crash leaves prepared could not be found again: it is looked for on the partitions of \
+             foreign servers.",
+        )
+        .with_hint(
+            "Define the cluster as a foreign server of the wrapper plproxy, or write to one partition and \
+             nothing else in a transaction.",
+        )
 }
 
 fn await_prepared(sent: &mut Vec<(&Rc<Participant>, Gid, Ticket)>) -> Result<(), Failure> {

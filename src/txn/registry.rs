@@ -49,6 +49,13 @@ pub fn enlist_all(servers: &[Oid], user: Oid) -> Result<Vec<Rc<Participant>>, Fa
     servers.iter().map(|&server| enlist(server, user)).collect()
 }
 
+/// The participant for a connection that somebody else looks after (see [`session::Keeper`]), as [`enlist`] gives that
+/// of a server.
+pub fn enlist_kept(connection: Rc<Connection>, user: Oid) -> Result<Rc<Participant>, Failure> {
+    callback::register();
+    add(connection, user)
+}
+
 fn add(connection: Rc<Connection>, user: Oid) -> Result<Rc<Participant>, Failure> {
     // Several users may share one mapping (PUBLIC), hence one connection.
     if let Some(known) = find(|p| p.connection().key == connection.key) {

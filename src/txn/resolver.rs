@@ -6,6 +6,7 @@
 //! and this database are touched.
 
 use super::gid::{Gid, TransactionName};
+use super::places::{self, Place};
 use super::{decision, registry, statement};
 use crate::error::{Failure, SqlState};
 use crate::pg::lock::{self, Class};
@@ -62,6 +63,17 @@ pub struct Shard {
     /// What is prepared there, or why it could not be asked.
     pub prepared: Result<Vec<Prepared>, Failure>,
     connection: Option<Rc<Connection>>,
+    /// How it is connected to, when it is no foreign server of ours.
+    place: Option<Rc<dyn Place>>,
+}
+
+impl Shard {
+    fn connect(&self, role: Oid) -> Result<Rc<Connection>, Failure> {
+        match &self.place {
+            None => cache::acquire(self.server, role, false),
+            Some(place) => place.connect(role),
+        }
+    }
 }
 
 /// What one pass has done.
@@ -87,7 +99,18 @@ pub fn survey() -> Result<Vec<Shard>, Failure> {
             Ok((reply, connection)) => (Ok(read(&reply)), Some(connection)),
             Err(failure) => (Err(failure), None),
         };
-        shards.push(Shard { server, name: name.clone(), prepared, connection });
+        shards.push(Shard { server, name: name.clone(), prepared, connection, place: None });
+    }
+    let decided: Vec<u32> = decision::committed()?.into_iter().flat_map(|(_, on)| on).collect();
+    for place in places::find(&decided)? {
+        let listing = statement::list_prepared(&prefix);
+        let listed = ask_by(place.server(), |role| place.connect(role), &listing, REQUEST_DEADLINE);
+        let (prepared, connection) = match listed {
+            Ok((reply, connection)) => (Ok(read(&reply)), Some(connection)),
+            Err(failure) => (Err(failure), None),
+        };
+        let (server, name) = (place.server(), place.name());
+        shards.push(Shard { server, name, prepared, connection, place: Some(place) });
     }
     Ok(shards)
 }
@@ -133,10 +156,15 @@ pub fn resolve() -> Result<Outcome, Failure> {
 /// Carries out `decision` for one prepared transaction, whatever the decision row says.
 pub fn force(gid: &Gid, commit: bool) -> Result<(), Failure> {
     check_alone()?;
-    let shard =
-        survey()?.into_iter().find(|shard| u32::from(shard.server) == gid.server).ok_or_else(
-            || Failure::new(SqlState::UNDEFINED_OBJECT, "the foreign server does not exist"),
-        )?;
+    // One foreign server may describe several databases: that where it was seen, else one that could not be asked.
+    let rank = |shard: &Shard| match &shard.prepared {
+        Ok(prepared) => 2 * u8::from(!prepared.iter().any(|prepared| prepared.gid == *gid)),
+        Err(_) => 1,
+    };
+    let shards = survey()?.into_iter().filter(|shard| u32::from(shard.server) == gid.server);
+    let shard = shards.min_by_key(rank).ok_or_else(|| {
+        Failure::new(SqlState::UNDEFINED_OBJECT, "the foreign server does not exist")
+    })?;
     if let Err(failure) = &shard.prepared {
         return Err(failure.clone());
     }
@@ -175,7 +203,7 @@ fn finish_if_over(shard: &Shard, gid: &Gid) -> Result<bool, Failure> {
 fn carry_out(shard: &Shard, gid: &Gid, commit: bool) -> Result<(), Failure> {
     let sql =
         if commit { statement::commit_prepared(gid) } else { statement::rollback_prepared(gid) };
-    let own = guard::catch(|| cache::acquire(shard.server, Oid::from(gid.user), false));
+    let own = guard::catch(|| shard.connect(Oid::from(gid.user)));
     let mut outcome =
         own.and_then(|connection| request(&connection, &sql, REQUEST_DEADLINE).map(drop));
     if outcome.is_err()
@@ -192,6 +220,16 @@ fn carry_out(shard: &Shard, gid: &Gid, commit: bool) -> Result<(), Failure> {
 
 /// Asks a server, by the first role that gets through.
 pub fn ask(server: Oid, sql: &str, within: Duration) -> Result<(Reply, Rc<Connection>), Failure> {
+    ask_by(server, |role| cache::acquire(server, role, false), sql, within)
+}
+
+/// [`ask`] by connections that `connect` makes for a role.
+fn ask_by(
+    server: Oid,
+    connect: impl Fn(Oid) -> Result<Rc<Connection>, Failure>,
+    sql: &str,
+    within: Duration,
+) -> Result<(Reply, Rc<Connection>), Failure> {
     let role = settings::resolver_role().unwrap_or_default();
     let oid = server.to_u32().to_string();
     let mut last = Failure::new(SqlState::UNDEFINED_OBJECT, "no user mapping leads to the server");
@@ -200,7 +238,7 @@ pub fn ask(server: Oid, sql: &str, within: Duration) -> Result<(Reply, Rc<Connec
             continue;
         };
         let answer = guard::catch(|| {
-            let connection = cache::acquire(server, Oid::from(role), false)?;
+            let connection = connect(Oid::from(role))?;
             let reply = request(&connection, sql, within)?;
             Ok((reply, connection))
         });
@@ -220,7 +258,7 @@ fn request(connection: &Rc<Connection>, sql: &str, within: Duration) -> Result<R
         .and_then(|ticket| session.wait(ticket, Some(Instant::now() + within)));
     outcome.map_err(|error| {
         if error.remote().is_none() || error.is_fatal() {
-            cache::finish(connection.key, false);
+            connection.finish(false);
         }
         error
             .to_failure()

@@ -1,14 +1,27 @@
-//! A copy of the first request of a remote transaction, so that it can be sent again on another connection.
+//! What is done about connections that have died while they idled: a copy of the first request of a remote transaction,
+//! so that it can be sent again on another connection.
 //!
 //! Until its first answer has come nothing depends on a remote transaction: it was sent together with its
 //! START TRANSACTION, so whatever the lost connection's server did is rolled back, and sending it again is safe.
 #![forbid(unsafe_code)]
 
+use super::participant::Participant;
+use crate::error::Failure;
 use crate::wire::{Formats, Params, Request, WireError};
 use std::time::{Duration, Instant};
 
 /// Parameters larger than this are not copied; losing the connection is then an error.
 const MOST_BYTES: usize = 64 * 1024;
+
+impl Participant {
+    /// Takes a new connection if the one there is has died while it idled. For callers that do not wait by
+    /// [`Participant::wait`], which sees to it.
+    pub fn revive(&self) -> Result<(), Failure> {
+        self.check_usable()?;
+        let idle = !self.nesting().borrow().begun() && self.session().outstanding() == 0;
+        if idle && self.session().is_dead() { self.replace() } else { Ok(()) }
+    }
+}
 
 /// A first request that may be sent again.
 pub(super) struct First {

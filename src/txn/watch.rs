@@ -65,7 +65,8 @@ pub fn wait_with(
 
 /// Tells that `participant`'s remote process works for this transaction.
 pub fn publish(participant: &Participant) {
-    if settings::deadlock_timeout().is_some() {
+    // The detector asks foreign servers only.
+    if settings::deadlock_timeout().is_some() && !participant.connection().is_kept() {
         let server = u64::from(u32::from(participant.server()));
         // The other side's number; a process id is never negative.
         let pid = u64::from(participant.session().backend_pid().unsigned_abs());
