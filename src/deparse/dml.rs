@@ -3,7 +3,7 @@
 
 use super::relation::From;
 use super::scope::Scope;
-use super::template::{Piece, Rows};
+use super::template::{Piece, Rows, Template};
 use super::writer::{Params, Statement, Writer};
 use super::{catalog, conflict::OnConflict};
 use crate::error::Failure;
@@ -175,6 +175,49 @@ pub unsafe fn delete(
     // SAFETY: as the caller vouches.
     let retrieved = unsafe { writer.returning(rti, returning)? };
     Ok(writer.finish(retrieved))
+}
+
+/// `UPDATE t SET a = n.c3 FROM unnest($1, $2, $3) n ...`: the same for rows that come in arrays, one for each parameter.
+pub fn update_many(scope: &Scope, rti: u32, columns: &[i32]) -> Result<Template, Failure> {
+    let mut writer = Writer::new(scope, Params::Numbered);
+    writer.push("UPDATE ");
+    writer.out.push(Piece::Relation(rti));
+    writer.push(" AS t SET ");
+    let generated = generated(scope, rti)?;
+    let mut param = RowId::CtidAndTable.params();
+    writer.separated(columns, ", ", |writer, attnum| {
+        writer.column(rti, *attnum, false)?;
+        if generated.contains(attnum) {
+            writer.push(" = DEFAULT");
+        } else {
+            param += 1;
+            writer.push(&format!(" = n.c{param}"));
+        }
+        Ok(())
+    })?;
+    writer.push(" FROM ");
+    writer.push(&arrays(param));
+    Ok(writer.finish(Vec::new()).template)
+}
+
+/// `DELETE FROM t USING unnest($1, $2) n ...`: likewise.
+pub fn delete_many(scope: &Scope, rti: u32) -> Template {
+    let mut writer = Writer::new(scope, Params::Numbered);
+    writer.push("DELETE FROM ");
+    writer.out.push(Piece::Relation(rti));
+    writer.push(" AS t USING ");
+    writer.push(&arrays(RowId::CtidAndTable.params()));
+    writer.finish(Vec::new()).template
+}
+
+/// So many arrays as rows, and the condition that finds the row each of them is about.
+fn arrays(count: u32) -> String {
+    let numbered = |prefix: &str| -> String {
+        let each: Vec<String> = (1..=count).map(|number| format!("{prefix}{number}")).collect();
+        each.join(", ")
+    };
+    let (params, columns) = (numbered("$"), numbered("c"));
+    format!("unnest({params}) AS n({columns}) WHERE t.ctid = n.c1 AND t.tableoid = n.c2")
 }
 
 fn generated(scope: &Scope, rti: u32) -> Result<Vec<i32>, Failure> {

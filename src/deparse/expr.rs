@@ -121,8 +121,9 @@ impl Writer<'_> {
             return self.whole_row(rti, qualify);
         }
         if attnum == pg_sys::TableOidAttributeNumber {
-            // The placement's OID here, and NULL where an outer join has made the row NULL.
-            if qualify {
+            // The placement's OID here, and NULL where an outer join has made the row NULL. (It cannot do that to the
+            // table that is changed, the one with a carrier.)
+            if qualify && !self.scope.carriers.contains_key(&rti) {
                 self.push(&format!("CASE WHEN ({prefix}*)::text IS NOT NULL THEN "));
                 self.out.push(Piece::TableOid(rti));
                 self.push(" END");

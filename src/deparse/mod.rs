@@ -68,7 +68,8 @@ mod writer;
 pub use collation::portable_name as portable_collation;
 pub use conflict::{Arbiter, ArbiterElement, ConflictUpdate, OnConflict, SECOND_TIME};
 pub use dml::{
-    Direct, Returning, RowId, delete, direct_delete, direct_update, insert, returning_attrs, update,
+    Direct, Returning, RowId, delete, delete_many, direct_delete, direct_update, insert,
+    returning_attrs, update, update_many,
 };
 pub use group::{Distinct, GroupBy, Set};
 pub use not_shipped::{NotShipped, system_column};

@@ -6,7 +6,7 @@
 
 use super::foreign_scan;
 use crate::error::Failure;
-use crate::pg::memory;
+use crate::pg::{memory, node};
 use pgrx::pg_sys;
 use std::cell::RefCell;
 
@@ -67,4 +67,19 @@ pub unsafe fn start_all(estate: *mut pg_sys::EState) -> Result<bool, Failure> {
         }
     }
     Ok(all)
+}
+
+/// Whether the statement has scans that cannot be started before the first change, since their parameters come from other
+/// nodes.
+///
+/// # Safety
+/// As for [`start_all`].
+pub unsafe fn any_late(estate: *mut pg_sys::EState) -> bool {
+    SCANS.with_borrow(|scans| {
+        // SAFETY: registered nodes are alive as long as the executor state is; their plans are ForeignScans.
+        scans.iter().filter(|(of, _)| *of == estate).any(|(_, node)| unsafe {
+            let scan = (**node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+            node::has_exec_param((*scan).fdw_exprs)
+        })
+    })
 }

@@ -1,5 +1,6 @@
 //! What EXPLAIN tells of foreign scans and modifications. Wording as in postgres_fdw where it has one.
 
+use super::sharded_change::ShardedChange;
 use super::sharded_insert::ShardedState;
 use super::{foreign_scan, modify};
 use crate::error::Failure;
@@ -137,6 +138,9 @@ pub unsafe fn foreign_modify(
         if let Some(modify::State::Sharded(state)) = modify::state(result) {
             return sharded(state, (*result).ri_BatchSize, out);
         }
+        if let Some(modify::State::Changed(state)) = modify::state(result) {
+            return changed(state, out);
+        }
         if !out.verbose() {
             return Ok(());
         }
@@ -148,6 +152,37 @@ pub unsafe fn foreign_modify(
         }
         Ok(())
     }
+}
+
+/// UPDATE or DELETE of a sharded parent, row by row.
+unsafe fn changed(state: &ShardedChange, out: Explainer) -> Result<(), Failure> {
+    if out.analyze() {
+        rows_by_shard(state.written(), out)?;
+    }
+    if out.verbose() {
+        // SAFETY: EXPLAIN has started the statement.
+        if let Some(sql) = unsafe { state.example()? } {
+            out.text(c"Remote SQL", &sql);
+        }
+        if state.is_single() {
+            out.text(c"Rows", "one by one");
+        }
+    }
+    Ok(())
+}
+
+fn rows_by_shard(
+    written: impl Iterator<Item = (pg_sys::Oid, u64)>,
+    out: Explainer,
+) -> Result<(), Failure> {
+    let written = written
+        .map(|(server, rows)| Ok(format!("{} ({rows} rows)", load::server(server)?.name)))
+        .collect::<Result<Vec<String>, Failure>>()?;
+    out.integer(c"Shards Asked", written.len() as i64);
+    if out.verbose() {
+        out.text(c"Rows by Shard", &written.join(", "));
+    }
+    Ok(())
 }
 
 /// INSERT into a sharded parent.
@@ -166,14 +201,7 @@ unsafe fn sharded(state: &ShardedState, batch: i32, out: Explainer) -> Result<()
     }
     out.text(c"Shards", &text);
     if out.analyze() {
-        let written = state
-            .written()
-            .map(|(server, rows)| Ok(format!("{} ({rows} rows)", load::server(server)?.name)))
-            .collect::<Result<Vec<String>, Failure>>()?;
-        out.integer(c"Shards Asked", written.len() as i64);
-        if out.verbose() {
-            out.text(c"Rows by Shard", &written.join(", "));
-        }
+        rows_by_shard(state.written(), out)?;
     }
     if out.verbose() {
         // SAFETY: EXPLAIN has started the statement.

@@ -5,6 +5,7 @@ use super::destination::Destination;
 use super::early;
 use super::modify_state::ModifyState;
 use super::movement::{self, Watch};
+use super::sharded_change::ShardedChange;
 use super::sharded_insert::ShardedState;
 use crate::error::{Failure, SqlState};
 use crate::options::load;
@@ -23,6 +24,8 @@ pub enum State {
     Watched(Box<ModifyState>, Box<Watch>),
     /// A sharded parent that the executor takes for one: see sharded_result.rs.
     Sharded(Box<ShardedState>),
+    /// One whose rows are changed.
+    Changed(Box<ShardedChange>),
 }
 
 /// The state of a result relation of ours; `None` for EXPLAIN without ANALYZE of a plain foreign table.
@@ -241,6 +244,7 @@ pub unsafe fn change(
             pg_sys::ExecWithCheckOptions(policies, result, slot, estate);
         }
         match state(result) {
+            Some(State::Changed(state)) => u64::from(state.change(slot, plan_slot)?),
             Some(State::Watched(state, watch)) => {
                 let moved = match &mut **watch {
                     Watch::Moves(movement) => movement.run(slot, plan_slot, state.identity)?,
@@ -267,6 +271,7 @@ pub unsafe fn end(result: *mut pg_sys::ResultRelInfo) -> Result<(), Failure> {
     unsafe {
         match state(result) {
             Some(State::Sharded(state)) => state.end(),
+            Some(State::Changed(state)) => state.end(),
             Some(State::Watched(_, watch)) => {
                 if let Watch::Moves(movement) = &mut **watch {
                     movement.end();

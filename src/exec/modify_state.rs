@@ -3,6 +3,7 @@
 //! A table that is modified by itself has one of these, a sharded parent one for each placement that rows go to.
 
 mod change;
+pub mod collected;
 mod many;
 
 use super::alone;

@@ -10,8 +10,10 @@
 //! where the original stays.
 
 use super::modify;
+use super::sharded_change::ShardedChange;
 use super::sharded_insert::ShardedState;
 use crate::error::{Failure, SqlState};
+use crate::pg::exec_node::{Follower, Function};
 use crate::pg::memory::{self, ContextGuard};
 use crate::pg::{hooks, node};
 use crate::plan::conflict_sharded;
@@ -44,11 +46,65 @@ unsafe fn started(query: *mut pg_sys::QueryDesc) -> Result<(), Failure> {
     }
 }
 
+/// Makes the result relation of an UPDATE or DELETE a foreign one, when it is a sharded parent whose rows are to be changed
+/// through itself; see plan/change_plan.rs.
+unsafe fn adapt_change(state: *mut pg_sys::ModifyTableState) -> Result<(), Failure> {
+    // SAFETY: the node is initialised; such a statement has one result relation.
+    unsafe {
+        let result = (*state).resultRelInfo;
+        let (plan, estate) = ((*state).ps.plan.cast::<pg_sys::ModifyTable>(), (*state).ps.state);
+        if (*state).mt_nrels != 1 || (*result).ri_usesFdwDirectModify {
+            return Ok(());
+        }
+        let private = node::list::<pg_sys::List>((*plan).fdwPrivLists).next();
+        let Some(private) = private.filter(|private| !private.is_null()) else { return Ok(()) };
+        let relation = (*result).ri_RelationDesc;
+        if !(*result).ri_FdwRoutine.is_null() {
+            return Ok(());
+        }
+        let Some(table) = shard::sharded((*relation).rd_id)? else {
+            return Err(Failure::internal("a sharded table changed since its change was planned"));
+        };
+        let context = (*estate).es_query_cxt;
+        let _guard = ContextGuard::switch_to(context);
+        (*result).ri_RelationDesc = doctored(relation);
+        (*result).ri_FdwRoutine = routine(table.members[0].server);
+        let follower = Follower { original: own_function, after: after_change };
+        let changed = ShardedChange::new(state, result, table, private, follower)?;
+        let state = modify::State::Changed(Box::new(changed));
+        (*result).ri_FdwState = memory::give(context, state).cast();
+        Ok(())
+    }
+}
+
+unsafe fn changed<'a>(
+    node: *mut pg_sys::ModifyTableState,
+) -> Result<&'a mut ShardedChange, Failure> {
+    // SAFETY: the node's state was made above.
+    match unsafe { modify::state((*node).resultRelInfo) } {
+        Some(modify::State::Changed(state)) => Ok(state),
+        _ => Err(Failure::internal("a modification was not begun")),
+    }
+}
+
+unsafe fn own_function(node: *mut pg_sys::ModifyTableState) -> Result<Function, Failure> {
+    // SAFETY: as for `changed`.
+    unsafe { changed(node).map(|state| state.function()) }
+}
+
+unsafe fn after_change(node: *mut pg_sys::ModifyTableState, ended: bool) -> Result<(), Failure> {
+    // SAFETY: as for `changed`; the node is in execution.
+    unsafe { changed(node)?.after(ended) }
+}
+
 /// Makes the result relation of an INSERT a foreign one, when it is a sharded parent.
 unsafe fn adapt(state: *mut pg_sys::ModifyTableState) -> Result<(), Failure> {
     // SAFETY: the node is initialised.
     unsafe {
         let result = (*state).resultRelInfo;
+        if matches!((*state).operation, CmdType::CMD_UPDATE | CmdType::CMD_DELETE) {
+            return adapt_change(state);
+        }
         if (*state).operation != CmdType::CMD_INSERT || !(*result).ri_FdwRoutine.is_null() {
             return Ok(());
         }

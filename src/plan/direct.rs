@@ -8,6 +8,7 @@ use super::private::DirectPlan;
 use super::relinfo::RelInfo;
 use super::routing::Routing;
 use super::stays::{self, Distribution};
+use super::targets;
 use crate::deparse::{self, Direct, Returning, Scope};
 use crate::error::Failure;
 use crate::pg::node;
@@ -53,6 +54,11 @@ pub unsafe fn plan(
         if info.placements.is_empty()
             || info.upper.is_some()
             || !(base || info.from.can_leave_out(rti))
+        {
+            return Ok(false);
+        }
+        if info.distribution.iter().any(|(_, own)| *own == rti)
+            && !targets::names_ordinary_columns(root, rti)
         {
             return Ok(false);
         }

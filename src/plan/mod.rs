@@ -1,5 +1,6 @@
 //! Planning callbacks of the foreign data wrapper.
 
+pub mod change_plan;
 mod colocated;
 pub mod conflict;
 pub mod conflict_plan;

@@ -1,10 +1,11 @@
 //! Planning of INSERT, UPDATE and DELETE on one foreign table, row by row.
 
+use super::change_plan;
 use super::conflict;
 use super::conflict_plan::ConflictPlan;
 use super::private::ModifyPlan;
 use super::stays;
-use crate::deparse::{self, OnConflict, Returning, RowId};
+use crate::deparse::{self, OnConflict, Returning, RowId, Template};
 use crate::error::Failure;
 use crate::options::load;
 use crate::pg::relation::Relation;
@@ -25,9 +26,8 @@ pub unsafe fn plan(
     // SAFETY: as the caller vouches.
     unsafe {
         let entry = *(*root).simple_rte_array.add(result as usize);
-        // Not to be executed; see targets.rs.
-        if super::sharded::virtual_table(entry)?.is_some() {
-            return Ok(std::ptr::null_mut());
+        if let Some(table) = super::sharded::virtual_table(entry)? {
+            return change_plan::plan(root, node, result, &table);
         }
         // The rewriter has locked it.
         let relation = Relation::open((*entry).relid, pg_sys::NoLock as i32);
@@ -139,6 +139,33 @@ pub unsafe fn placement_delete(
     }
 }
 
+/// The UPDATE (of the columns `targets`) or DELETE of rows of a placement that were found through its parent,
+/// range-table entry `rti`; and the same for rows that come in arrays, where nothing has to come back. `returned` are the
+/// columns that must come back.
+///
+/// # Safety
+/// The placement is locked and has the parent's columns under the same numbers.
+pub unsafe fn placement_change(
+    operation: CmdType::Type,
+    relid: pg_sys::Oid,
+    rti: pg_sys::Index,
+    targets: &[i32],
+    returned: *mut pg_sys::Bitmapset,
+) -> Result<(ModifyPlan, Option<Template>), Failure> {
+    let relation = Relation::open(relid, pg_sys::NoLock as i32);
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let (plan, _) = build(operation, &relation, rti, targets, OnConflict::Error, returned)?;
+        let scope = conflict::scope(load::foreign_table(relid)?, rti, None);
+        let many = match operation {
+            _ if plan.returning => None,
+            CmdType::CMD_UPDATE => Some(deparse::update_many(&scope, rti, targets)?),
+            _ => Some(deparse::delete_many(&scope, rti)),
+        };
+        Ok((plan, many))
+    }
+}
+
 unsafe fn build(
     operation: CmdType::Type,
     relation: &Relation,
@@ -223,7 +250,7 @@ fn all_columns(relation: &Relation) -> Vec<i32> {
     }
 }
 
-unsafe fn updated_columns(
+pub(super) unsafe fn updated_columns(
     root: *mut pg_sys::PlannerInfo,
     result: pg_sys::Index,
     relation: &Relation,

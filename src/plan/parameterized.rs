@@ -5,12 +5,14 @@
 //! suppose an index on the shard only where the condition is about a key: see [`cost::parameterised`].
 //!
 //! Each execution is a statement of its own on the shard and sees what was changed there before it. So a statement that
-//! changes foreign tables gets no such paths: its later scans would find rows that it has changed itself.
+//! changes foreign tables gets no such paths: its later scans would find rows that it has changed itself. (A sharded parent
+//! changed as one foreign relation is: all rows are found before the first change then, see exec/drain.rs.)
 
 use super::cost;
 use super::relinfo::{Estimate, RelInfo};
 use super::routing::Routing;
 use super::scan::clause_list;
+use super::targets;
 use crate::deparse;
 use crate::error::Failure;
 use crate::pg::{compat, ffi, node};
@@ -59,8 +61,10 @@ unsafe fn changes_foreign_tables(root: *mut pg_sys::PlannerInfo) -> bool {
                 let target = (*parse).resultRelation - 1;
                 let entry =
                     pg_sys::list_nth((*parse).rtable, target).cast::<pg_sys::RangeTblEntry>();
-                if (*entry).relkind as u8 != pg_sys::RELKIND_RELATION
-                    || ffi::has_subclass((*entry).relid)
+                let drained = level == root && targets::changes_virtual(root);
+                if !drained
+                    && ((*entry).relkind as u8 != pg_sys::RELKIND_RELATION
+                        || ffi::has_subclass((*entry).relid))
                 {
                     return true;
                 }

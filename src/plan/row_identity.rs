@@ -6,9 +6,10 @@
 //! carrier: the scan asks for `tableoid` in its place.
 
 use crate::error::{Failure, SqlState};
-use crate::pg::{node, text};
+use crate::pg::relation::Relation;
+use crate::pg::{compat, node, text};
 use pgrx::pg_sys;
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{Oid, TargetEntry};
 use std::ffi::CStr;
 use std::ptr;
 
@@ -69,6 +70,66 @@ pub unsafe fn add_update_targets(
     }
 }
 
+/// The junk column with the OID of the placement that a row of a sharded table is from.
+pub const PLACEMENT: &CStr = c"shard_fdw_placement";
+/// The junk column with the row as it was, as PostgreSQL calls it.
+pub const WHOLE_ROW: &CStr = c"wholerow";
+
+/// What the rows of a sharded parent that is to be changed as one foreign relation bear besides `ctid`, which PostgreSQL
+/// has added, taking it for a table of its own. Must run before the planner builds the target lists of base relations.
+///
+/// # Safety
+/// `root` is a planner's root whose target list has been prepared; `rti` is the relation that its query changes.
+pub(super) unsafe fn add_of_sharded(
+    root: *mut pg_sys::PlannerInfo,
+    rti: u32,
+) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches; names are copied.
+    unsafe {
+        let mentioned = mentioned(root);
+        let carrier = CARRIERS.iter().find(|carrier| {
+            !carrier.excludes.iter().any(|&attnum| node::has_attribute(mentioned, attnum))
+        });
+        // Without one the rows are not changed this way.
+        let Some(carrier) = carrier else { return Ok(()) };
+        add(root, rti, carrier.attnum, carrier.type_oid, carrier.name);
+        add(root, rti, pg_sys::TableOidAttributeNumber, pg_sys::OIDOID, PLACEMENT);
+        if (*(*root).parse).commandType == pg_sys::CmdType::CMD_UPDATE {
+            let entry = *(*root).simple_rte_array.add(rti as usize);
+            let tlist = (*root).processed_tlist;
+            let number = node::list_vec::<pg_sys::Node>(tlist).len() as i16 + 1;
+            let name = pg_sys::pstrdup(WHOLE_ROW.as_ptr());
+            let row = pg_sys::makeTargetEntry(row_of((*entry).relid, rti), number, name, true);
+            (*root).processed_tlist = pg_sys::lappend(tlist, row.cast());
+        }
+        Ok(())
+    }
+}
+
+/// The whole row, put together from its columns: these travel faster one by one.
+unsafe fn row_of(relid: Oid, rti: u32) -> *mut pg_sys::Expr {
+    // SAFETY: the relation is locked; numbers run over its attributes.
+    unsafe {
+        let relation = Relation::open(relid, pg_sys::NoLock as i32);
+        let descriptor = relation.descriptor();
+        let row = node::make::<pg_sys::RowExpr>();
+        (*row).args = node::make_list((0..(*descriptor).natts as usize).map(|index| {
+            let column = compat::attribute(descriptor, index);
+            if (*column).attisdropped {
+                return pg_sys::makeNullConst(pg_sys::INT4OID, -1, pg_sys::InvalidOid)
+                    .cast::<pg_sys::Node>();
+            }
+            let (type_oid, typmod) = ((*column).atttypid, (*column).atttypmod);
+            let attno = index as i16 + 1;
+            pg_sys::makeVar(rti as _, attno, type_oid, typmod, (*column).attcollation, 0).cast()
+        }));
+        (*row).row_typeid = pg_sys::get_rel_type_id(relid);
+        (*row).row_format = pg_sys::CoercionForm::COERCE_IMPLICIT_CAST;
+        (*row).location = -1;
+        row.cast()
+    }
+}
+
 unsafe fn add(
     root: *mut pg_sys::PlannerInfo,
     rtindex: pg_sys::Index,
@@ -85,12 +146,31 @@ unsafe fn add(
 
 /// The columns of the target that the query reads, before any are changed. (RETURNING reads the new row.)
 unsafe fn mentioned(root: *mut pg_sys::PlannerInfo) -> *mut pg_sys::Bitmapset {
-    // SAFETY: expressions have been preprocessed; children share the query of the table it names.
+    // SAFETY: as for `mentioned_by_user`.
+    unsafe {
+        let mut attrs = mentioned_by_user(root);
+        let (targets, target) = ((*(*root).parse).targetList, (*(*root).parse).resultRelation);
+        pg_sys::pull_varattnos(targets.cast(), target as u32, &raw mut attrs);
+        attrs
+    }
+}
+
+/// The same without what planning itself has added.
+///
+/// # Safety
+/// `root` is a planner's root with its expressions preprocessed.
+pub(super) unsafe fn mentioned_by_user(root: *mut pg_sys::PlannerInfo) -> *mut pg_sys::Bitmapset {
+    // SAFETY: as the caller vouches; children share the query of the table it names. The target list may be the one
+    // that row identities have been added to.
     unsafe {
         let parse = (*root).parse;
         let target = (*parse).resultRelation as u32;
         let mut attrs = ptr::null_mut();
-        pg_sys::pull_varattnos((*parse).targetList.cast(), target, &raw mut attrs);
+        for entry in node::list::<TargetEntry>((*parse).targetList) {
+            if !(*entry).resjunk || (*entry).resname.is_null() {
+                pg_sys::pull_varattnos((*entry).expr.cast(), target, &raw mut attrs);
+            }
+        }
         pg_sys::pull_varattnos((*parse).jointree.cast(), target, &raw mut attrs);
         let entry = pg_sys::list_nth((*parse).rtable, target as i32 - 1);
         let quals = (*entry.cast::<pg_sys::RangeTblEntry>()).securityQuals;
@@ -110,7 +190,7 @@ pub unsafe fn carrier_of(root: *mut pg_sys::PlannerInfo, rti: u32) -> Option<i32
             return None;
         }
         // A plain target has its own entry; children share theirs, by name.
-        let own = node::list::<pg_sys::TargetEntry>((*root).processed_tlist).find_map(|entry| {
+        let own = node::list::<TargetEntry>((*root).processed_tlist).find_map(|entry| {
             let var = node::cast::<pg_sys::Var, _>((*entry).expr)?;
             ((*entry).resjunk && !(*entry).resname.is_null() && var.varno == rti as i32)
                 .then(|| named(text::from_server((*entry).resname).as_str()))?

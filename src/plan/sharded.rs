@@ -8,7 +8,7 @@
 //!
 //! What is left alone is planned child by child: see [`is_candidate`].
 
-use super::{conflict, conflict_sharded, merge_statement, row_marks, targets};
+use super::{conflict, conflict_sharded, merge_statement, row_identity, row_marks, targets};
 use crate::error::Failure;
 use crate::pg::{catalog, compat, ffi, hooks, node};
 use crate::settings;
@@ -47,7 +47,7 @@ unsafe fn rewrite(query: *mut pg_sys::Query) -> Result<*mut pg_sys::Query, Failu
         for &query in &queries {
             if let Some(table) = targets::of(query)?
                 && !has_own_rows(&table)?
-                && targets::may_ship(query, &table)?
+                && targets::may_be_one(query, &table)?
             {
                 targets.push(query);
             }
@@ -192,6 +192,13 @@ unsafe fn relation_info(
         }
         if marked {
             (*entry).relkind = FOREIGN as _;
+        } else if (*root)
+            .parse
+            .as_ref()
+            .is_some_and(|parse| parse.resultRelation as u32 == (*rel).relid)
+            && targets::changes_virtual(root)
+        {
+            row_identity::add_of_sharded(root, (*rel).relid)?;
         }
         let Some(table) = virtual_table(entry)? else { return Ok(()) };
         let Some(first) = table.members.first() else { return Ok(()) };

@@ -1,9 +1,10 @@
-//! UPDATE and DELETE of a sharded parent as one statement for all shards.
+//! UPDATE and DELETE of a sharded parent as one foreign relation.
 //!
-//! The target becomes one foreign relation, as tables that are read do, in the hope that the change can be shipped as
-//! a whole (`direct`). Only planning tells. The executor could do nothing else with such a plan, the target being no
-//! foreign table; so a copy of the query is kept, and when the hope was in vain that copy is planned child by child.
+//! The target becomes one foreign relation, as tables that are read do. The change is then shipped as a whole (`direct`),
+//! or its rows are found by one scan and changed one by one (`change_plan`). Only planning tells whether either can be
+//! done; so a copy of the query is kept, and when the hope was in vain that copy is planned child by child.
 
+use super::row_identity;
 use crate::error::Failure;
 use crate::pg::relation::Relation;
 use crate::pg::{compat, node};
@@ -11,36 +12,47 @@ use crate::shard::{self, ShardedTable};
 use pgrx::pg_sys;
 use pgrx::pg_sys::{CmdType, NodeTag, RTEKind};
 
-/// Whether the query changes rows of `table`, its target, in a way that may be shipped as a whole: nothing has to be
-/// seen or computed here for each row, and only ordinary columns are asked for.
+/// Whether the query changes rows of `table`, its target, in a way that may be planned as that of one foreign relation:
+/// nothing is called here for each row that would have to belong to the row's own placement.
 ///
 /// # Safety
 /// `query` is a valid query of the statement being planned; its relations are locked.
-pub(super) unsafe fn may_ship(
+pub(super) unsafe fn may_be_one(
     query: *mut pg_sys::Query,
     table: &ShardedTable,
 ) -> Result<bool, Failure> {
     // SAFETY: as the caller vouches; the lists hold what their names say.
     unsafe {
         let operation = (*query).commandType;
-        if !matches!(operation, CmdType::CMD_UPDATE | CmdType::CMD_DELETE)
-            || !table.changes_whole
-            || !(*query).withCheckOptions.is_null()
-        {
+        if !matches!(operation, CmdType::CMD_UPDATE | CmdType::CMD_DELETE) || !table.changes_whole {
             return Ok(false);
         }
         let parent = Relation::open(table.parent, pg_sys::NoLock as i32);
         if has_triggers(&parent) || has_generated(&parent) {
             return Ok(false);
         }
-        // Whole rows and system columns are those of a child.
         let target = (*query).resultRelation;
         let vars = pg_sys::pull_vars_of_level(query.cast(), 0);
-        Ok(node::list::<pg_sys::Var>(vars).all(|var| {
-            node::cast::<pg_sys::Var, _>(var).is_none_or(|var| {
-                var.varno != target || (var.varattno > 0 && !compat::is_old_or_new(var))
-            })
+        Ok(!node::list::<pg_sys::Var>(vars).any(|var| {
+            node::cast::<pg_sys::Var, _>(var)
+                .is_some_and(|var| var.varno == target && compat::is_old_or_new(var))
         }))
+    }
+}
+
+/// Whether a change of relation `rti`, which is one foreign relation, asks for ordinary columns only: whole rows and
+/// system columns are those of a placement, which a statement for all of them does not give.
+///
+/// # Safety
+/// `root` is a planner's root with its query preprocessed.
+pub(super) unsafe fn names_ordinary_columns(root: *mut pg_sys::PlannerInfo, rti: u32) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let parse = (*root).parse;
+        let mut attrs = row_identity::mentioned_by_user(root);
+        pg_sys::pull_varattnos((*parse).returningList.cast(), rti, &raw mut attrs);
+        pg_sys::pull_varattnos((*parse).withCheckOptions.cast(), rti, &raw mut attrs);
+        node::members(attrs).all(|member| member + pg_sys::FirstLowInvalidHeapAttributeNumber > 0)
     }
 }
 
@@ -70,7 +82,7 @@ fn has_generated(relation: &Relation) -> bool {
 }
 
 /// Whether the plan changes sharded parents only in ways that can be executed: by statements that run on the shards as
-/// a whole, or not at all.
+/// a whole, row by row as planned in change_plan.rs, or not at all.
 ///
 /// # Safety
 /// `plan` was made by the planner just now.
@@ -89,7 +101,9 @@ pub(super) unsafe fn is_executable(plan: *mut pg_sys::PlannedStmt) -> Result<boo
                 else {
                     continue;
                 };
+                let by_row = super::modify::nth_list((*modify).fdwPrivLists, index as i32);
                 if is_virtual(entry)
+                    && by_row.is_null()
                     && !node::has_member((*modify).fdwDirectModifyPlans, index as i32)
                     && !finds_nothing((*modify).plan.lefttree)
                 {
@@ -142,7 +156,7 @@ unsafe fn finds_nothing(plan: *mut pg_sys::Plan) -> bool {
 /// The sharded table that a query changes.
 ///
 /// # Safety
-/// As for [`may_ship`].
+/// As for [`may_be_one`].
 pub(super) unsafe fn of(
     query: *mut pg_sys::Query,
 ) -> Result<Option<std::rc::Rc<ShardedTable>>, Failure> {

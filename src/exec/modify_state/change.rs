@@ -6,7 +6,7 @@
 //! end. An error is that of the first statement that failed; those behind it have been refused by the shard.
 
 use super::super::conflict::Form;
-use super::{ModifyState, Sent, attribute};
+use super::{ModifyState, Sent};
 use crate::error::Failure;
 use crate::wire::Params;
 use pgrx::pg_sys;
@@ -44,21 +44,7 @@ impl ModifyState {
         // SAFETY: as the caller vouches.
         unsafe {
             let mut params = Params::default();
-            for (i, position) in self.identity.into_iter().enumerate() {
-                let mut null = false;
-                let value = pg_sys::slot_getattr(plan_slot, i32::from(position), &raw mut null);
-                if null {
-                    return Err(Failure::internal("a row's identity is NULL"));
-                }
-                self.encoder.encode(i, value, false, &mut params)?;
-            }
-            if operation == CmdType::CMD_UPDATE {
-                pg_sys::slot_getallattrs(slot);
-                for (i, &target) in self.plan.targets.iter().enumerate() {
-                    let (value, null) = attribute(slot, target);
-                    self.encoder.encode(i + 2, value, null, &mut params)?;
-                }
-            }
+            self.encode_change(slot, plan_slot, operation, &mut params)?;
             let sql = Rc::clone(&self.sql);
             let (form, before) = (Form::Plain, 0);
             let types = self.types(form, before, &params);
