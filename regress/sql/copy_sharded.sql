@@ -246,3 +246,29 @@ COPY plain FROM stdin;
 2
 \.
 COPY plain TO stdout;
+-- The first rows of many may wait until it is clear where rows go; not where a default, a condition or a rule of the
+-- user's could look for them.
+SELECT count(*) AS before FROM t \gset
+CREATE FUNCTION so_far(int) RETURNS bigint LANGUAGE sql AS $$SELECT count(*) FROM t$$;
+ALTER TABLE t ALTER n SET DEFAULT so_far(0);
+COPY t (id) FROM PROGRAM 'seq 20001 20006';
+SELECT id, n - :before AS rows_before FROM t WHERE id > 20000 ORDER BY id;
+ALTER TABLE t ALTER n SET DEFAULT 42;
+DELETE FROM t WHERE id > 20000;
+COPY t (id) FROM PROGRAM 'seq 20001 20006' WHERE so_far(id) < :before + 3;
+SELECT id FROM t WHERE id > 20000 ORDER BY id;
+DELETE FROM t WHERE id > 20000;
+ALTER FOREIGN TABLE t1 ADD CHECK (so_far(id) < 100000);
+COPY t (id) FROM PROGRAM 'seq 20001 20006';
+SELECT id FROM t WHERE id > 20000 ORDER BY id;
+DELETE FROM t WHERE id > 20000;
+ALTER FOREIGN TABLE t1 DROP CONSTRAINT t1_id_check1;
+-- Rows that were kept go to all kinds of tables; a server that cannot be reached hurts only those who need it.
+COPY t (id, b) FROM PROGRAM 'seq 20001 22000 | sed "s/$/\trow/"';
+SELECT tableoid::regclass, count(*), min(b), max(b) FROM t WHERE id > 20000 GROUP BY 1 ORDER BY 1;
+DELETE FROM t WHERE id > 20000;
+ALTER SERVER db2 OPTIONS (SET port '1');
+COPY t (id) FROM PROGRAM 'seq 20000 5 20020';
+SELECT expect_error('COPY t (id) FROM PROGRAM ''seq 20025 20030''');
+SELECT id FROM t1 WHERE id > 20000 ORDER BY id;
+SELECT id FROM t0 WHERE id >= 20000 ORDER BY id;

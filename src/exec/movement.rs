@@ -164,7 +164,7 @@ impl Movement {
             }
             let Some(placement) = self.placements[to].as_mut() else { return Ok(Some(0)) };
             let Some(ready) = placement.prepare(row)? else { return Ok(Some(0)) };
-            let stored = placement.state.insert(&[ready])?;
+            let stored = placement.state()?.insert(&[ready])?;
             if stored > 0 {
                 placement.stored(ready, row);
                 if let Some(conversion) = &self.conversion {
@@ -202,7 +202,8 @@ impl Movement {
                     returned: self.returned(),
                     conflict: Conflict::Any(OnConflict::Error),
                 };
-                let placement = Placement::open(&self.table.members[to], &parent)?;
+                let mut placement = Placement::open(&self.table.members[to], &parent)?;
+                placement.connect(&self.table.members[to], &parent)?;
                 self.placements[to] = Some(Box::new(placement));
             }
             Ok(())

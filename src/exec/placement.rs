@@ -16,6 +16,7 @@ use crate::pg::{catalog, node};
 use crate::plan;
 use crate::plan::private::ModifyPlan;
 use crate::shard::{self, Member, Rule};
+use crate::txn::Participant;
 use pgrx::pg_sys;
 use pgrx::pg_sys::CmdType;
 use std::rc::Rc;
@@ -62,14 +63,14 @@ pub struct Placement {
     rule: Option<Rc<Rule>>,
     /// Whether it has CHECK constraints or is a partition.
     constrained: bool,
-    /// The statement and its connection.
-    pub state: ModifyState,
+    /// The statement and its connection; none before [`Placement::connect`].
+    state: Option<Box<ModifyState>>,
     /// Rows stored.
     pub rows: u64,
 }
 
 impl Placement {
-    /// Locks and opens the placement.
+    /// Locks and opens the placement. Its server hears nothing of it.
     ///
     /// # Safety
     /// The parent's statement is being executed; its query context is current and outlives the placement.
@@ -98,14 +99,7 @@ impl Placement {
                 || fires_after
                 || fires(|triggers| triggers.trig_insert_before_row))
             .then(|| Layout::new(member, relation, parent));
-            let (plan, params) = plan_for(member, relation, parent, fires_after)?;
-            let conflict = plan.conflict.clone();
             let constraints = (*(*relation).rd_att).constr;
-            let to = Destination { estate: parent.estate, relation, user: parent.user };
-            let mut state = ModifyState::new(&to, plan, CmdType::CMD_INSERT)?;
-            if let Some(conflict) = conflict {
-                state.upsert = Some(Upsert::new(parent.state, conflict, params)?);
-            }
             Ok(Placement {
                 relation,
                 result,
@@ -118,10 +112,48 @@ impl Placement {
                 constrained: (*(*relation).rd_rel).relispartition
                     || (!constraints.is_null()
                         && ((*constraints).num_check > 0 || has_virtual_columns(relation))),
-                state,
+                state: None,
                 rows: 0,
             })
         }
+    }
+
+    /// Makes ready what INSERTs rows, unless it is. Everything that reads the database first has been started.
+    ///
+    /// # Safety
+    /// As for [`Placement::open`], with the same arguments.
+    pub unsafe fn connect(&mut self, member: &Member, parent: &Parent) -> Result<(), Failure> {
+        if self.state.is_some() {
+            return Ok(());
+        }
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let (plan, params) = plan_for(member, self.relation, parent, self.fires_after)?;
+            let conflict = plan.conflict.clone();
+            let to =
+                Destination { estate: parent.estate, relation: self.relation, user: parent.user };
+            let mut state = ModifyState::new(&to, plan, CmdType::CMD_INSERT)?;
+            if let Some(conflict) = conflict {
+                state.upsert = Some(Upsert::new(parent.state, conflict, params)?);
+            }
+            self.state = Some(Box::new(state));
+            Ok(())
+        }
+    }
+
+    /// Whether rows can be INSERTed.
+    pub fn is_connected(&self) -> bool {
+        self.state.is_some()
+    }
+
+    /// What INSERTs rows.
+    pub fn state(&mut self) -> Result<&mut ModifyState, Failure> {
+        self.state.as_deref_mut().ok_or_else(|| Failure::internal("a placement is not connected"))
+    }
+
+    /// Its server's part in the transaction.
+    pub fn participant(&self) -> Option<&Rc<Participant>> {
+        self.state.as_deref().map(ModifyState::participant)
     }
 
     /// The statement that such a placement gets, for EXPLAIN.

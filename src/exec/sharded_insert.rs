@@ -6,9 +6,10 @@
 //! What PostgreSQL does for rows of a local table but leaves to the wrapper of a foreign one is done here: policies of
 //! row-level security, constraints, the partition constraint of the parent itself.
 
+mod batch;
+
 use super::early;
 use super::layout::{has_null, not_null_columns};
-use super::modify_state::Sent;
 use super::placement::{Conflict, Parent, Placement};
 use crate::deparse::{self, OnConflict};
 use crate::error::{Failure, SqlState};
@@ -153,9 +154,11 @@ impl ShardedState {
         unsafe {
             let relation = (*self.parent.result).ri_RelationDesc;
             (*relation).rd_id = self.table.parent;
-            let Some((index, row)) = self.place(slot)? else { return Ok(false) };
+            let index = self.route(slot)?;
+            self.open(&[index])?;
             let Some(placement) = self.placements[index].as_mut() else { return Ok(false) };
-            let stored = placement.state.insert(&[row])?;
+            let Some(row) = placement.prepare(slot)? else { return Ok(false) };
+            let stored = placement.state()?.insert(&[row])?;
             if stored == 0 {
                 return Ok(false);
             }
@@ -174,117 +177,41 @@ impl ShardedState {
         self.single
     }
 
-    /// The number of the placement that the row belongs to, which is then open, and the row as it takes it, good until
-    /// the next one; `None` when the row is left out.
+    /// INSERTs a row into its placement.
+    ///
+    /// # Safety
+    /// The slot holds a row of the placement that the placement has prepared.
+    pub unsafe fn insert_placed(
+        &mut self,
+        index: usize,
+        row: *mut pg_sys::TupleTableSlot,
+    ) -> Result<bool, Failure> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            self.open(&[index])?;
+            let Some(placement) = self.placements[index].as_mut() else { return Ok(false) };
+            Ok(placement.state()?.insert(&[row])? > 0)
+        }
+    }
+
+    /// A placement, open; its server may not have heard of it yet.
+    ///
+    /// # Safety
+    /// The statement is in execution.
+    pub unsafe fn placement(&mut self, index: usize) -> Result<&mut Placement, Failure> {
+        if self.placements[index].is_none() {
+            // SAFETY: as the caller vouches.
+            unsafe { self.open_here(index)? };
+        }
+        let placement = self.placements[index].as_deref_mut();
+        placement.ok_or_else(|| Failure::internal("a placement is not open"))
+    }
+
+    /// The number of the placement of a row, which satisfies what the parent demands.
     ///
     /// # Safety
     /// The slot holds a row of the parent.
-    pub unsafe fn place(
-        &mut self,
-        slot: *mut pg_sys::TupleTableSlot,
-    ) -> Result<Option<(usize, *mut pg_sys::TupleTableSlot)>, Failure> {
-        // SAFETY: as the caller vouches.
-        unsafe {
-            let index = self.route(slot)?;
-            if self.placements[index].is_none() {
-                self.open(&[index])?;
-            }
-            let Some(placement) = self.placements[index].as_mut() else { return Ok(None) };
-            Ok(placement.prepare(slot)?.map(|row| (index, row)))
-        }
-    }
-
-    /// A placement, once it is open.
-    pub fn placement(&mut self, index: usize) -> Option<&mut Placement> {
-        self.placements.get_mut(index)?.as_deref_mut()
-    }
-
-    /// Inserts a batch and gives the number of rows stored.
-    ///
-    /// # Safety
-    /// ExecForeignBatchInsert's arguments.
-    pub unsafe fn insert_batch(
-        &mut self,
-        slots: &[*mut pg_sys::TupleTableSlot],
-    ) -> Result<u64, Failure> {
-        // SAFETY: as the caller vouches.
-        unsafe {
-            let mut groups: Vec<Vec<*mut pg_sys::TupleTableSlot>> =
-                vec![Vec::new(); self.placements.len()];
-            for &slot in slots {
-                groups[self.route(slot)?].push(slot);
-            }
-            let used: Vec<usize> = (0..groups.len()).filter(|&i| !groups[i].is_empty()).collect();
-            self.open(&used)?;
-            let mut rest: Vec<_> = used.iter().map(|&index| (index, &groups[index][..])).collect();
-            let last = slots.len() < self.batch_rows;
-            let mut stored = 0;
-            while !rest.is_empty() {
-                let mut sent = Vec::new();
-                for (index, rows) in &mut rest {
-                    let Some(placement) = self.placements[*index].as_mut() else { continue };
-                    while !rows.is_empty() {
-                        if rows.len() > 1 {
-                            placement.state.prepare_for_many()?;
-                        }
-                        let (piece, behind) =
-                            rows.split_at(piece(rows.len(), self.updates, placement));
-                        let mut statement = placement.state.statement(last && behind.is_empty())?;
-                        for &slot in piece {
-                            // No triggers here: nothing is left out.
-                            if let Some(row) = placement.prepare(slot)? {
-                                placement.state.encode_row(row, &mut statement.params)?;
-                            }
-                        }
-                        sent.push((*index, placement.state.send(piece.len(), &statement)?));
-                        *rows = behind;
-                        if self.updates {
-                            break;
-                        }
-                    }
-                }
-                stored += self.collect(sent)?;
-                rest.retain(|(_, rows)| !rows.is_empty());
-            }
-            Ok(stored)
-        }
-    }
-
-    /// Waits for all statements, in the order in which they end.
-    unsafe fn collect(&mut self, mut sent: Vec<(usize, Sent)>) -> Result<u64, Failure> {
-        let mut total = 0;
-        while !sent.is_empty() {
-            let participant = |index: usize| {
-                self.placements[index].as_ref().map(|placement| placement.state.participant())
-            };
-            if sent.len() > 1 {
-                let waited: Vec<_> = sent
-                    .iter()
-                    .filter_map(|(index, sent)| {
-                        Some((&**participant(*index)?, sent.ticket.as_ref()?))
-                    })
-                    .collect();
-                txn::wait_any(&waited, None)?;
-            }
-            let alone = sent.len() == 1;
-            let (ready, rest): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut sent).into_iter().partition(|(index, sent)| {
-                    alone || participant(*index).is_none_or(|p| sent.is_ready(p))
-                });
-            sent = rest;
-            for (index, sent) in ready {
-                let Some(placement) = self.placements[index].as_mut() else { continue };
-                // SAFETY: no row comes back.
-                let stored = unsafe { placement.state.receive(sent, None)? };
-                placement.rows += stored;
-                total += stored;
-            }
-        }
-        Ok(total)
-    }
-
-    /// The placement of a row that satisfies what the parent demands.
-    unsafe fn route(&mut self, slot: *mut pg_sys::TupleTableSlot) -> Result<usize, Failure> {
+    pub unsafe fn route(&mut self, slot: *mut pg_sys::TupleTableSlot) -> Result<usize, Failure> {
         // SAFETY: the slot holds a row of the parent.
         unsafe {
             let Parent { estate, result, .. } = self.parent;
@@ -305,8 +232,10 @@ impl ShardedState {
     /// Opens placements and starts the statement's scans before anything is written.
     unsafe fn open(&mut self, indexes: &[usize]) -> Result<(), Failure> {
         let members = &self.table.members;
-        let new: Vec<usize> =
-            indexes.iter().copied().filter(|&index| self.placements[index].is_none()).collect();
+        let connected = |index: usize| {
+            self.placements[index].as_ref().is_some_and(|placement| placement.is_connected())
+        };
+        let new: Vec<usize> = indexes.iter().copied().filter(|&index| !connected(index)).collect();
         if new.is_empty() {
             return Ok(());
         }
@@ -319,14 +248,28 @@ impl ShardedState {
             if !std::mem::replace(&mut self.begun, true) {
                 early::start_all(self.parent.estate)?;
             }
-            let _guard = ContextGuard::switch_to((*self.parent.estate).es_query_cxt);
             for index in new {
-                let mut placement = Placement::open(&members[index], &self.parent)?;
-                placement.state.begun = true;
-                self.placements[index] = Some(Box::new(placement));
+                if self.placements[index].is_none() {
+                    self.open_here(index)?;
+                }
+                let _guard = ContextGuard::switch_to((*self.parent.estate).es_query_cxt);
+                let Some(placement) = self.placements[index].as_mut() else { continue };
+                placement.connect(&self.table.members[index], &self.parent)?;
+                placement.state()?.begun = true;
             }
         }
         Ok(())
+    }
+
+    /// Opens a placement that is not open; its server hears nothing of it.
+    unsafe fn open_here(&mut self, index: usize) -> Result<(), Failure> {
+        // SAFETY: the statement is being executed; its query context lives as long as the state.
+        unsafe {
+            let _guard = ContextGuard::switch_to((*self.parent.estate).es_query_cxt);
+            let placement = Placement::open(&self.table.members[index], &self.parent)?;
+            self.placements[index] = Some(Box::new(placement));
+            Ok(())
+        }
     }
 
     /// Closes the placements.
@@ -366,17 +309,5 @@ impl ShardedState {
         members
             .zip(&self.placements)
             .filter_map(|(member, placement)| Some((member.server, placement.as_ref()?.rows)))
-    }
-}
-
-/// How many of `rows` rows go into the next statement.
-fn piece(rows: usize, all: bool, placement: &Placement) -> usize {
-    let most = placement.state.most_rows();
-    if rows >= most {
-        most
-    } else if all || placement.state.takes_arrays() {
-        rows
-    } else {
-        1 << rows.ilog2()
     }
 }

@@ -40,6 +40,11 @@ pub struct Member {
 }
 
 impl Member {
+    /// The expressions that the rule consists of, over the placement's columns.
+    pub fn rule_expressions(&self) -> impl Iterator<Item = *mut pg_sys::Expr> {
+        self.rule.iter().flat_map(|rule| rule.leaves.iter().map(|leaf| leaf.expression()))
+    }
+
     /// The number that its column `attno` has in the parent; 0 when the parent has no such column.
     pub fn parent_column(&self, attno: i16) -> i16 {
         match &self.columns {

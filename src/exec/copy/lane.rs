@@ -6,6 +6,7 @@
 //!
 //! Nothing is borrowed across a wait or a call of the transaction layer.
 
+use super::outlet::Waiting;
 use crate::error::{Failure, SqlState};
 use crate::pg::xact;
 use crate::txn::{self, Feeder, Participant};
@@ -29,6 +30,8 @@ pub struct Run {
     level: u32,
     /// Bytes in all buffers of tables whose COPY is not running.
     waiting: Cell<usize>,
+    /// Tables that are not among those of the lanes yet.
+    new: Waiting,
 }
 
 /// One connection's part.
@@ -59,7 +62,22 @@ pub struct Handle {
 impl Run {
     /// Nothing is sent yet.
     pub fn new() -> Rc<Run> {
-        Rc::new(Run { lanes: RefCell::default(), level: xact::nest_level(), waiting: Cell::new(0) })
+        Rc::new(Run {
+            lanes: RefCell::default(),
+            level: xact::nest_level(),
+            waiting: Cell::new(0),
+            new: Waiting::default(),
+        })
+    }
+
+    /// Whether first rows may be kept for a while: nobody looks for them.
+    pub fn hold(&self, may: bool) {
+        self.new.hold(may);
+    }
+
+    /// Tables whose first rows wait.
+    pub fn new_tables(&self) -> &Waiting {
+        &self.new
     }
 
     /// Adds a table, filled by the COPY statement `sql`.
@@ -87,7 +105,8 @@ impl Run {
     }
 
     /// Sends all that is left, and waits until every server has stored it.
-    pub fn finish(&self) -> Result<(), Failure> {
+    pub fn finish(self: &Rc<Run>) -> Result<(), Failure> {
+        self.new.open(self)?;
         let lanes = self.lanes.borrow().clone();
         loop {
             let mut busy = Vec::new();

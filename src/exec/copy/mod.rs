@@ -10,21 +10,20 @@
 mod callbacks;
 mod encode;
 mod lane;
+mod outlet;
 mod parent;
+mod quiet;
 pub mod statement;
 mod text;
 
 use super::modify;
-use crate::deparse;
 use crate::error::Failure;
-use crate::options::load::{self, ForeignTable};
 use crate::pg::text::from_server;
 use crate::pg::{compat, copy as pg_copy, memory};
-use crate::txn::{self, Participant};
-use crate::wire::{Formats, Params, Request};
 use encode::RowEncoder;
-use lane::{Handle, Run};
-use pgrx::pg_sys::{self, Oid};
+use lane::Run;
+use outlet::{Fate, Outlet};
+use pgrx::pg_sys::{self, MinimalTuple, Oid};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
@@ -49,11 +48,8 @@ enum Target {
 
 /// A foreign table.
 struct Table {
-    relid: Oid,
-    columns: Vec<i16>,
     encoder: RowEncoder,
-    /// Where its rows go; none before the first one.
-    handle: Option<Handle>,
+    outlet: Outlet,
     /// What PostgreSQL would call by itself.
     original: *mut pg_sys::FdwRoutine,
     node: *mut pg_sys::ModifyTableState,
@@ -86,7 +82,10 @@ unsafe fn begin(
         let estate = (*node).ps.state;
         let context = (*estate).es_query_cxt;
         let relation = (*result).ri_RelationDesc;
+        let run = run_of(estate);
+        let user = compat::result_user(result, estate);
         let target = if let Some(pending) = parent::Pending::take((*relation).rd_id) {
+            run.hold(pending.is_quiet());
             let Some(rows) = parent::Rows::begin(node, result, pending)? else { return Ok(true) };
             Target::Parent(Box::new(rows))
         } else {
@@ -99,20 +98,13 @@ unsafe fn begin(
                 return Ok(false);
             }
             Target::Table(Box::new(Table {
-                relid: (*relation).rd_id,
                 encoder: RowEncoder::new((*relation).rd_att, &columns, context),
-                columns,
-                handle: None,
+                outlet: Outlet::new(&run, (*relation).rd_id, user, columns, context),
                 original: (*result).ri_FdwRoutine,
                 node,
             }))
         };
-        let state = CopyState {
-            run: run_of(estate),
-            target,
-            user: compat::result_user(result, estate),
-            name: relation_name((*node).rootResultRelInfo),
-        };
+        let state = CopyState { run, target, user, name: relation_name((*node).rootResultRelInfo) };
         (*result).ri_FdwRoutine = callbacks::routine((*result).ri_FdwRoutine, context);
         (*result).ri_FdwState = memory::give(context, state).cast();
         Ok(true)
@@ -166,17 +158,17 @@ unsafe fn insert(
         let kept = match target {
             Target::Parent(rows) => rows.put(run, *user, (*estate).es_query_cxt, slot)?,
             Target::Table(table) => {
-                if table.handle.is_none() {
-                    table.handle = open(run, table.relid, *user, &table.columns)?;
+                match table.outlet.row(slot, |out| table.encoder.row(slot, out))? {
+                    Ok(fate @ (Fate::Refused | Fate::Returned)) => {
+                        let (node, original) = (table.node, table.original);
+                        let stored = leave(result, node, original, table.outlet.take_back())?;
+                        return match fate {
+                            Fate::Refused => modify::insert_one(estate, result, slot),
+                            _ => Ok(if stored { slot } else { std::ptr::null_mut() }),
+                        };
+                    }
+                    taken => taken.map(|_| true),
                 }
-                let Some(handle) = &table.handle else {
-                    let (node, original) = (table.node, table.original);
-                    (*result).ri_FdwRoutine = original;
-                    (*result).ri_FdwState = std::ptr::null_mut();
-                    modify::begin_insert(node, result)?;
-                    return modify::insert_one(estate, result, slot);
-                };
-                handle.row(|out| table.encoder.row(slot, out))?.map(|()| true)
             }
         };
         let kept = kept.map_err(|failure| pg_copy::of_table(failure, name))?;
@@ -184,46 +176,68 @@ unsafe fn insert(
     }
 }
 
+/// Gives a table back to the foreign data wrapper's own callbacks, with rows that were taken for COPY.
+unsafe fn leave(
+    result: *mut pg_sys::ResultRelInfo,
+    node: *mut pg_sys::ModifyTableState,
+    original: *mut pg_sys::FdwRoutine,
+    rows: Vec<MinimalTuple>,
+) -> Result<bool, Failure> {
+    // SAFETY: the callers hand what `begin` has kept.
+    unsafe {
+        let estate = (*node).ps.state;
+        (*result).ri_FdwRoutine = original;
+        (*result).ri_FdwState = std::ptr::null_mut();
+        modify::begin_insert(node, result)?;
+        replay(rows, (*(*result).ri_RelationDesc).rd_att, |slot| {
+            modify::insert_one(estate, result, slot).map(|stored| !stored.is_null())
+        })
+    }
+}
+
+/// Hands the rows, which are freed, to `insert` one by one. Gives what it says of the last one.
+unsafe fn replay(
+    rows: Vec<MinimalTuple>,
+    descriptor: pg_sys::TupleDesc,
+    mut insert: impl FnMut(*mut pg_sys::TupleTableSlot) -> Result<bool, Failure>,
+) -> Result<bool, Failure> {
+    let mut stored = false;
+    if rows.is_empty() {
+        return Ok(stored);
+    }
+    // SAFETY: the callers hand rows of the type; the slot owns each until the next.
+    unsafe {
+        let form = &raw const pg_sys::TTSOpsMinimalTuple;
+        let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, form);
+        for row in rows {
+            pg_sys::ExecStoreMinimalTuple(row, slot, true);
+            stored = insert(slot)?;
+        }
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+        Ok(stored)
+    }
+}
+
 /// EndForeignInsert. The first of the statement's tables ends the COPYs of all.
 unsafe fn end(result: *mut pg_sys::ResultRelInfo) -> Result<(), Failure> {
     // SAFETY: as above.
     unsafe {
-        if let Ok(state) = state(result) {
-            state
-                .run
-                .finish()
-                .map_err(|failure| failure.add_context(format!("COPY {}", state.name)))?;
-            if let Target::Parent(rows) = &mut state.target {
-                rows.end();
+        if let Ok(CopyState { run, target, name, .. }) = state(result) {
+            let of_table = |failure: Failure| failure.add_context(format!("COPY {name}"));
+            run.finish().map_err(of_table)?;
+            match target {
+                Target::Parent(rows) => rows.end().map_err(of_table)?,
+                Target::Table(table) => {
+                    let rows = table.outlet.take_back();
+                    if !rows.is_empty() {
+                        let (node, original) = (table.node, table.original);
+                        leave(result, node, original, rows).map_err(of_table)?;
+                        return modify::end(result);
+                    }
+                }
             }
         }
         (*result).ri_FdwState = std::ptr::null_mut();
         Ok(())
     }
-}
-
-/// A table's place in the run; `None` when COPY is not for it.
-fn open(run: &Rc<Run>, relid: Oid, user: Oid, columns: &[i16]) -> Result<Option<Handle>, Failure> {
-    let table = load::foreign_table(relid)?;
-    let participant = txn::enlist(table.server.oid, user)?;
-    participant.mark_written();
-    if !fits(&participant, &table)? {
-        return Ok(None);
-    }
-    Ok(Some(run.add(&participant, deparse::copy_in(&table, columns).into())))
-}
-
-/// Whether COPY does to the remote table what INSERT does.
-fn fits(participant: &Participant, table: &ForeignTable) -> Result<bool, Failure> {
-    let sql = deparse::copy_fits(table);
-    let request = Request::Execute {
-        sql: &sql,
-        param_types: &[],
-        params: &Params::default(),
-        formats: Formats::Text,
-        portal: "",
-        max_rows: 0,
-    };
-    let reply = participant.run(request, &sql)?;
-    Ok(reply.fields(0).next().flatten() == Some(b"t"))
 }

@@ -6,7 +6,9 @@
 //! (row triggers, transition tables) they are INSERTed.
 
 use super::encode::RowEncoder;
-use super::lane::{Handle, Run};
+use super::lane::Run;
+use super::outlet::{Fate, Outlet};
+use super::quiet;
 use crate::error::Failure;
 use crate::exec::modify;
 use crate::exec::sharded_insert::ShardedState;
@@ -23,6 +25,7 @@ pub struct Pending {
     nominal: Oid,
     relation: pg_sys::Relation,
     table: Rc<ShardedTable>,
+    quiet: bool,
 }
 
 thread_local! {
@@ -39,10 +42,29 @@ impl Drop for Announced {
 }
 
 impl Pending {
-    /// For the COPY that is executed next. The relation stays open that long.
-    pub fn announce(nominal: Oid, relation: &Relation, table: Rc<ShardedTable>) -> Announced {
-        PENDING.replace(Some(Pending { nominal, relation: relation.raw(), table }));
+    /// For the COPY that is executed next, with this condition. The relation stays open that long.
+    ///
+    /// # Safety
+    /// The condition is valid.
+    pub unsafe fn announce(
+        nominal: Oid,
+        relation: &Relation,
+        table: Rc<ShardedTable>,
+        condition: *mut pg_sys::Node,
+    ) -> Announced {
+        // SAFETY: the relation is open.
+        let quiet = unsafe {
+            quiet::is_quiet(relation.raw())
+                && quiet::has_quiet_rules(&table)
+                && quiet::runs_nothing(condition)
+        };
+        PENDING.replace(Some(Pending { nominal, relation: relation.raw(), table, quiet }));
         Announced
+    }
+
+    /// Whether nothing of the user's runs for the rows, as far as the parent is concerned.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// What was announced for a relation.
@@ -60,9 +82,9 @@ pub struct Rows {
 
 /// A placement: where its rows go, and how.
 struct Place {
-    /// `None`: they are inserted.
-    handle: Option<Handle>,
+    outlet: Outlet,
     encoder: RowEncoder,
+    descriptor: pg_sys::TupleDesc,
 }
 
 impl Rows {
@@ -106,35 +128,63 @@ impl Rows {
     ) -> Result<Result<bool, Failure>, Failure> {
         // SAFETY: as the caller vouches.
         unsafe {
-            let Some((index, row)) = self.sharded.place(slot)? else { return Ok(Ok(false)) };
-            let Some(placement) = self.sharded.placement(index) else { return Ok(Ok(false)) };
+            let index = self.sharded.route(slot)?;
+            let placement = self.sharded.placement(index)?;
+            if self.places[index].is_none() && !quiet::is_quiet(placement.relation()) {
+                run.hold(false);
+                if let Err(failure) = run.new_tables().open(run) {
+                    return Ok(Err(failure));
+                }
+            }
+            let Some(row) = placement.prepare(slot)? else { return Ok(Ok(false)) };
             let place = match &mut self.places[index] {
                 Some(place) => place,
                 none => {
                     let relation = placement.relation();
-                    let columns = super::columns((*relation).rd_att);
-                    let encoder = RowEncoder::new((*relation).rd_att, &columns, context);
-                    let handle = super::open(run, (*relation).rd_id, user, &columns)?;
-                    none.insert(Place { handle, encoder })
+                    let descriptor = (*relation).rd_att;
+                    let columns = super::columns(descriptor);
+                    let encoder = RowEncoder::new(descriptor, &columns, context);
+                    let outlet = Outlet::new(run, (*relation).rd_id, user, columns, context);
+                    none.insert(Place { outlet, encoder, descriptor })
                 }
             };
-            match &place.handle {
-                Some(handle) => {
-                    let sent = handle.row(|out| place.encoder.row(row, out))?;
-                    Ok(sent.map(|()| true))
+            let Place { outlet, encoder, .. } = place;
+            match outlet.row(row, |out| encoder.row(row, out))? {
+                Ok(Fate::Refused) => {
+                    self.insert_back(index)?;
+                    Ok(Ok(self.sharded.insert_placed(index, row)?))
                 }
-                None => Ok(Ok(placement.state.insert(&[row])? > 0)),
+                Ok(Fate::Returned) => Ok(Ok(self.insert_back(index)?)),
+                taken => Ok(taken.map(|_| true)),
             }
         }
     }
 
-    /// Closes the placements.
+    /// INSERTs rows that were taken for the COPY of a placement that COPY is not for. Whether the last one was stored.
+    unsafe fn insert_back(&mut self, index: usize) -> Result<bool, Failure> {
+        let Some(place) = &self.places[index] else { return Ok(false) };
+        let sharded = &mut self.sharded;
+        // SAFETY: rows of the placement, in a statement in execution.
+        unsafe {
+            super::replay(place.outlet.take_back(), place.descriptor, |slot| {
+                sharded.insert_placed(index, slot)
+            })
+        }
+    }
+
+    /// Stores what is left, and closes the placements. The run has been finished.
     ///
     /// # Safety
     /// Called once, at the end of a statement that did not fail.
-    pub unsafe fn end(&mut self) {
+    pub unsafe fn end(&mut self) -> Result<(), Failure> {
         // SAFETY: as the caller vouches.
-        unsafe { self.sharded.end() };
+        unsafe {
+            for index in 0..self.places.len() {
+                self.insert_back(index)?;
+            }
+            self.sharded.end();
+        }
+        Ok(())
     }
 }
 

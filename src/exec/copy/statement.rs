@@ -138,7 +138,7 @@ unsafe fn copy_from(command: Command, stmt: *mut CopyStmt) -> Result<bool, Failu
         );
         refuse_freeze((*stmt).options)?;
         let rows = {
-            let _pending = parent::Pending::announce(nominal, &relation, table);
+            let _pending = parent::Pending::announce(nominal, &relation, table, condition);
             pg_sys::CopyFrom(source)
         };
         pg_sys::EndCopyFrom(source);

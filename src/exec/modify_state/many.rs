@@ -4,7 +4,7 @@ use super::super::conflict::{Form, Upsert};
 use super::{Begun, ModifyState};
 use crate::error::Failure;
 use crate::plan::private::ModifyPlan;
-use crate::wire::Request;
+use crate::wire::{Request, Ticket};
 use pgrx::pg_sys;
 use std::rc::Rc;
 
@@ -34,20 +34,45 @@ impl ModifyState {
     /// # Safety
     /// The statement is in execution.
     pub unsafe fn prepare_for_many(&mut self) -> Result<(), Failure> {
+        // SAFETY: as the caller vouches.
+        match unsafe { self.ask_types()? } {
+            Some(question) => self.learn_types(question),
+            None => Ok(()),
+        }
+    }
+
+    /// The first half of [`ModifyState::prepare_for_many`], which waits for nothing: the question, if there is one, goes
+    /// to [`ModifyState::learn_types`].
+    ///
+    /// # Safety
+    /// The statement is in execution.
+    pub unsafe fn ask_types(&mut self) -> Result<Option<Ticket>, Failure> {
         if self.asked || !self.plan.template.takes_arrays() {
-            return Ok(());
+            return Ok(None);
         }
         self.asked = true;
         // SAFETY: as the caller vouches.
         unsafe { self.begin()? };
-        let types = self.upsert.as_ref().map_or_else(Vec::new, |u| u.param_types(Form::Plain));
-        let request = Request::Prepare { sql: &self.sql, param_types: &types };
-        let reply = self.participant.run(request, &self.sql)?;
+        let sql = &*self.sql;
+        let request = Request::Prepare { sql, param_types: &self.types_before() };
+        let context = |failure: Failure| failure.add_context(format!("remote SQL command: {sql}"));
+        self.participant.submit(request).map(Some).map_err(context)
+    }
+
+    /// Waits for the answer of the server.
+    pub fn learn_types(&mut self, question: Ticket) -> Result<(), Failure> {
+        let reply = self.participant.wait(question, &self.sql)?;
         if let Some(remote) = &reply.param_types {
-            self.encoder.learn(remote.get(types.len()..).unwrap_or_default());
+            let before = self.types_before().len();
+            self.encoder.learn(remote.get(before..).unwrap_or_default());
             self.arrays = self.encoder.arrays();
         }
         Ok(())
+    }
+
+    /// The types of the parameters in front of those of rows.
+    fn types_before(&self) -> Vec<u32> {
+        self.upsert.as_ref().map_or_else(Vec::new, |upsert| upsert.param_types(Form::Plain))
     }
 
     /// Inserts `slots` with several statements: the server works on one while the next is being written.
