@@ -63,7 +63,7 @@ impl Writer<'_> {
     pub(super) unsafe fn aggregate(&mut self, call: &Aggref) -> Result<(), Failure> {
         // SAFETY: the parts belong to the tree.
         unsafe {
-            let name = catalog::function_name(call.aggfnoid)?;
+            let name = catalog::function_name(call.aggfnoid, self.scope.names)?;
             self.push(&name);
             self.push("(");
             if !call.aggdistinct.is_null() {

@@ -1,6 +1,8 @@
-//! Names of catalog objects as the remote session (search_path = pg_catalog) has to read them: qualified unless
-//! they are in pg_catalog.
+//! Names of catalog objects as the remote session has to read them: qualified unless they are in pg_catalog. Where
+//! more than pg_catalog is in the remote search_path, functions and operators are always qualified; it comes first there, so
+//! types need not be.
 
+use super::scope::Names;
 use super::{quote, shippable};
 use crate::error::Failure;
 use crate::pg::text;
@@ -20,7 +22,7 @@ pub fn type_name(type_oid: Oid, typmod: i32) -> String {
 }
 
 /// A function's or aggregate's name.
-pub fn function_name(function: Oid) -> Result<String, Failure> {
+pub fn function_name(function: Oid, names: Names) -> Result<String, Failure> {
     // SAFETY: both lookups return palloc'd strings or NULL.
     let (name, schema) =
         unsafe { (pg_sys::get_func_name(function), pg_sys::get_func_namespace(function)) };
@@ -29,7 +31,11 @@ pub fn function_name(function: Oid) -> Result<String, Failure> {
     }
     // SAFETY: just palloc'd.
     let name = quote::identifier(&unsafe { text::take_from_server(name) });
-    Ok(if schema == PG_CATALOG { name } else { format!("{}.{name}", schema_name(schema)?) })
+    Ok(if schema == PG_CATALOG && names == Names::Short {
+        name
+    } else {
+        format!("{}.{name}", schema_name(schema)?)
+    })
 }
 
 /// What an operator is called, and where it stands.
@@ -69,8 +75,8 @@ impl Operator {
     }
 
     /// As it is written between its operands.
-    pub fn sql(&self) -> Result<String, Failure> {
-        Ok(if self.schema == PG_CATALOG {
+    pub fn sql(&self, names: Names) -> Result<String, Failure> {
+        Ok(if self.schema == PG_CATALOG && names == Names::Short {
             self.name.clone()
         } else {
             format!("OPERATOR({}.{})", schema_name(self.schema)?, self.name)

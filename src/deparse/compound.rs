@@ -6,6 +6,7 @@
 use super::collation::Derived;
 use super::not_shipped::NotShipped;
 use super::safety::{Judge, plain_operator};
+use super::scope::Names;
 use crate::pg::node;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};
 
@@ -61,6 +62,16 @@ impl Judge<'_> {
         }
     }
 
+    /// For a form that names no operator, where the remote parser could find another one than that of pg_catalog.
+    pub(super) fn names_no_operator(&self) -> Result<(), NotShipped> {
+        match self.scope.names {
+            Names::Short => Ok(()),
+            Names::Full => Err(NotShipped::Form(
+                "form without an operator's name, and the server has the option search_path",
+            )),
+        }
+    }
+
     unsafe fn subscript(
         &mut self,
         subscript: &pg_sys::SubscriptingRef,
@@ -95,6 +106,7 @@ impl Judge<'_> {
                     return Err(NotShipped::Node(node::tag(branch)));
                 };
                 if has_arg {
+                    self.names_no_operator()?;
                     simple_when(when)?;
                     self.check(when.expr.cast(), Some(&arg))?;
                 } else {

@@ -199,7 +199,7 @@ impl Writer<'_> {
                 }
                 return Ok(());
             }
-            let name = catalog::function_name(call.funcid)?;
+            let name = catalog::function_name(call.funcid, self.scope.names)?;
             self.push(&name);
             self.push("(");
             self.arguments(&args, call.funcvariadic)?;
@@ -231,14 +231,14 @@ impl Writer<'_> {
             self.push("(");
             match (args.as_slice(), operator.is_prefix) {
                 ([only], true) => {
-                    self.push(&operator.sql()?);
+                    self.push(&operator.sql(self.scope.names)?);
                     self.push(" ");
                     self.expr(*only)?;
                 }
                 ([left, right], false) => {
                     let same = pg_sys::exprType(*left) == pg_sys::exprType(*right);
                     self.compared(*left, same && self.is_column(*right))?;
-                    self.push(&format!(" {} ", operator.sql()?));
+                    self.push(&format!(" {} ", operator.sql(self.scope.names)?));
                     self.compared(*right, same && self.is_column(*left))?;
                 }
                 _ => return Err(Failure::internal("an operator with a wrong number of operands")),
@@ -290,7 +290,7 @@ impl Writer<'_> {
             };
             self.push("(");
             self.expr(*left)?;
-            let operator = Operator::load(call.opno)?.sql()?;
+            let operator = Operator::load(call.opno)?.sql(self.scope.names)?;
             self.push(&format!(" {operator} {} (", if call.useOr { "ANY" } else { "ALL" }));
             self.expr(*right)?;
             self.push("))");

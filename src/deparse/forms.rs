@@ -193,7 +193,7 @@ impl Writer<'_> {
             let Some(operator) = node::oid_list(comparison.opnos).next() else {
                 return Err(Failure::internal("a row comparison of no columns"));
             };
-            let operator = super::catalog::Operator::load(operator)?.sql()?;
+            let operator = super::catalog::Operator::load(operator)?.sql(self.scope.names)?;
             self.push("(");
             self.syntax("ROW", &node::list_vec::<Node>(comparison.largs))?;
             self.push(&format!(" {operator} "));

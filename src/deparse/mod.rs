@@ -76,7 +76,7 @@ pub use not_shipped::{NotShipped, system_column};
 pub use order_limit::{Limit, SortKey};
 pub use relation::{From, JoinKind};
 pub use safety::{Local, Verdict, foreign_expr, is_parameter, judge};
-pub use scope::Scope;
+pub use scope::{Names, Scope};
 pub use select::{LockStrength, LockWait, Locking, Select, select};
 pub use shippable::{is_builtin, is_shippable};
 pub use target::{Target, is_fetched_system_column};

@@ -124,7 +124,7 @@ impl Writer<'_> {
         } else if key.operator == greater {
             self.push(" DESC");
         } else {
-            let operator = catalog::Operator::load(key.operator)?.sql()?;
+            let operator = catalog::Operator::load(key.operator)?.sql(self.scope.names)?;
             self.push(&format!(" USING {operator}"));
         }
         self.push(if key.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });

@@ -177,6 +177,7 @@ impl Judge<'_> {
                         outcome => outcome?,
                     }
                     if !node::is_a(expr, NodeTag::T_OpExpr) {
+                        self.names_no_operator()?;
                         plain_operator(call.opno, &["="])?;
                     }
                     let inputs = self.check_list(call.args, case_arg)?;

@@ -24,6 +24,23 @@ pub struct Scope {
     pub grouping: bool,
     /// Whether window functions may be shipped.
     pub windows: bool,
+    /// How functions and operators are named.
+    pub names: Names,
+}
+
+/// How objects of pg_catalog are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// Without schema: nothing else is in the remote search_path.
+    Short,
+    /// With it: a function or operator in another schema of the search_path could fit the arguments better.
+    Full,
+}
+
+impl Names {
+    fn of<'a>(tables: impl IntoIterator<Item = &'a Rc<ForeignTable>>) -> Names {
+        if tables.into_iter().any(|table| table.full_names) { Names::Full } else { Names::Short }
+    }
 }
 
 impl Scope {
@@ -38,6 +55,7 @@ impl Scope {
             root,
             server: server.as_ref().map_or(Oid::INVALID, |server| server.oid),
             extensions: server.map_or_else(Vec::new, |server| server.extensions.clone()),
+            names: Names::of(tables.values()),
             tables,
             carriers: HashMap::new(),
             grouping: false,
@@ -98,6 +116,13 @@ impl Scope {
     /// Whether values of the type mean the same there.
     pub fn ships_type(&self, type_oid: Oid) -> bool {
         self.ships(type_oid, pg_sys::TypeRelationId)
+    }
+
+    /// Takes the tables of another scope in.
+    pub fn take_in(&mut self, other: &Scope) {
+        self.tables.extend(other.tables.iter().map(|(rti, table)| (*rti, Rc::clone(table))));
+        self.carriers.extend(&other.carriers);
+        self.names = Names::of(self.tables.values());
     }
 
     /// Whether columns need their table's alias.

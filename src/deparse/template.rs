@@ -31,7 +31,9 @@ pub struct Rows {
 
 impl Rows {
     fn write_arrays(&self, out: &mut String) {
-        out.push_str("SELECT * FROM unnest(");
+        // Of several arrays PostgreSQL always takes its own function; by that name only.
+        let schema = if self.width() > 1 { "" } else { "pg_catalog." };
+        let _ = write!(out, "SELECT * FROM {schema}unnest(");
         for column in 0..self.width() {
             let _ = write!(
                 out,

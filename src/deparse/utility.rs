@@ -25,7 +25,7 @@ pub fn copy_in(table: &ForeignTable, columns: &[i16]) -> String {
 pub fn copy_fits(table: &ForeignTable) -> String {
     format!(
         "SELECT relkind IN ('r', 'p', 'f') AND NOT relhasrules AND NOT pg_catalog.row_security_active(oid) \
-         FROM pg_catalog.pg_class WHERE oid = {}::pg_catalog.regclass",
+         FROM pg_catalog.pg_class WHERE oid = {}::pg_catalog.regclass::pg_catalog.oid",
         quote::literal(&table.remote_name())
     )
 }
@@ -41,7 +41,7 @@ pub fn analyze_size(table: &ForeignTable) -> String {
 /// Asks for the remote planner's idea of the number of rows, and the relation's kind.
 pub fn analyze_info(table: &ForeignTable) -> String {
     format!(
-        "SELECT reltuples, relkind FROM pg_catalog.pg_class WHERE oid = {}::pg_catalog.regclass",
+        "SELECT reltuples, relkind FROM pg_catalog.pg_class WHERE oid = {}::pg_catalog.regclass::pg_catalog.oid",
         quote::literal(&table.remote_name())
     )
 }

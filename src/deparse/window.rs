@@ -110,7 +110,7 @@ impl Writer<'_> {
             let Some((window, targets)) = window_of(self.scope.root, call) else {
                 return Err(Failure::internal("a window function without its window"));
             };
-            let name = catalog::function_name(call.winfnoid)?;
+            let name = catalog::function_name(call.winfnoid, self.scope.names)?;
             self.push(&name);
             self.push("(");
             if call.winstar {

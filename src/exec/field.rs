@@ -53,6 +53,7 @@ pub struct Fieldwise {
     pub binary: bool,
     /// Whether values are, or may hold, xml or money: settings change how these are read.
     particular: bool,
+    names: bool,
     /// The column is a transition state.
     state: Option<Layout>,
     how: Option<How>,
@@ -83,6 +84,7 @@ impl Fieldwise {
             domain: (base_oid != declared).then(|| Domain::new(declared, owner)),
             binary: kinds::binary_safe(base, element_type) && !kinds::prefers_text(base),
             particular: kinds::is_particular(base, element_type, type_kind),
+            names: typeio::holds_names(base_oid),
             state: None,
             how: None,
             input: None,
@@ -336,7 +338,9 @@ impl Fieldwise {
                 None => *self.input.insert(Input::lookup(self.declared, self.typmod, self.owner)),
             };
             let settings = if self.particular { Transmission::input() } else { None };
+            let names = self.names.then(Transmission::names);
             let value = input.call(text);
+            drop(names);
             drop(settings);
             value
         }

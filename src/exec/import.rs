@@ -11,10 +11,12 @@ use crate::error::{Failure, SqlState};
 use crate::options::parse::{self, ImportOptions};
 use crate::pg::node::{list, make_list};
 use crate::pg::text;
+use crate::session::{PLAIN_SEARCH_PATH, search_path};
 use crate::txn;
 use crate::wire::{Reply, Request};
 use pgrx::pg_sys;
 use pgrx::pg_sys::ImportForeignSchemaType as Limit;
+use std::rc::Rc;
 
 /// ImportForeignSchema: the commands to execute, a list of C strings.
 ///
@@ -43,7 +45,17 @@ pub unsafe fn import(
     // The version is known once there is a connection, and enlisting makes one.
     let version = participant.session().server_version();
     let sql = query(&schema, &names, limit, options, version);
+    // What the server writes without a schema has to be in pg_catalog.
+    let server = Rc::clone(&participant.connection().server);
+    let own_path = !server.search_path.is_empty();
+    if own_path {
+        participant.run(Request::Simple(PLAIN_SEARCH_PATH), PLAIN_SEARCH_PATH)?;
+    }
     let reply = participant.run(Request::Simple(&sql), &sql)?;
+    if own_path {
+        let back = search_path(&server);
+        participant.run(Request::Simple(&back), &back)?;
+    }
     if reply.rows.is_empty() {
         let server = participant.server_name();
         return Err(Failure::new(

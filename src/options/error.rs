@@ -23,6 +23,8 @@ pub enum OptionError {
     NotAChoice { name: String, value: String, choices: &'static [&'static str] },
     #[error("parameter \"{name}\" must be a list of extension names")]
     NotAList { name: String },
+    #[error("parameter \"{name}\" must be a list of schema names")]
+    NotSchemas { name: String },
     #[error("option \"{name}\" is not supported")]
     Unsupported { name: String },
     #[error("password_required=false is superuser-only")]

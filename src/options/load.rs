@@ -39,6 +39,8 @@ pub struct Server {
     pub fdw_tuple_cost: f64,
     /// Installed extensions whose objects may be sent.
     pub extensions: Vec<Oid>,
+    /// Schemas in the remote search_path, besides pg_catalog.
+    pub search_path: Vec<String>,
     /// Rows to fetch at a time; `None` = adaptive.
     pub fetch_size: Option<u32>,
     /// Rows to insert at a time.
@@ -99,6 +101,8 @@ pub struct ForeignTable {
     pub schema: String,
     /// Name on the server.
     pub table: String,
+    /// A name without a schema might mean something else than in pg_catalog there (or on another placement's server).
+    pub full_names: bool,
     /// Ask the server for cost estimates.
     pub use_remote_estimate: bool,
     /// Rows to fetch at a time; `None` = adaptive.
@@ -132,8 +136,8 @@ impl ForeignTable {
     }
 
     /// The same table under another local OID: it stands for a parent whose columns have the same numbers.
-    pub fn standing_for(&self, relid: Oid) -> ForeignTable {
-        ForeignTable { relid, ..self.clone() }
+    pub fn standing_for(&self, relid: Oid, full_names: bool) -> ForeignTable {
+        ForeignTable { relid, full_names, ..self.clone() }
     }
 
     /// Whether the other table has the same remote column names, number by number.
@@ -305,6 +309,7 @@ fn read_server(caches: &Caches, oid: Oid) -> Result<(Server, bool), Failure> {
         fdw_startup_cost: options.fdw_startup_cost.unwrap_or(STARTUP_COST),
         fdw_tuple_cost: options.fdw_tuple_cost.unwrap_or(TUPLE_COST),
         extensions,
+        search_path: options.search_path,
         fetch_size: shared.fetch_size,
         batch_size: shared.batch_size.unwrap_or(BATCH_SIZE),
         async_capable: shared.async_capable.unwrap_or(true),
@@ -353,6 +358,7 @@ fn read_table(relid: Oid) -> Result<(ForeignTable, bool), Failure> {
             catalog::quote_identifier(&schema),
             catalog::quote_identifier(&table)
         ),
+        full_names: !server.search_path.is_empty(),
         server,
         schema,
         table,

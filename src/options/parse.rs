@@ -48,6 +48,8 @@ pub struct ServerOptions {
     pub fdw_tuple_cost: Option<f64>,
     /// Names of extensions.
     pub extensions: Vec<String>,
+    /// Names of schemas.
+    pub search_path: Vec<String>,
     pub parallel_commit: Option<bool>,
     pub parallel_abort: Option<bool>,
     pub keep_connections: Option<bool>,
@@ -89,6 +91,7 @@ enum Value {
     Positive(u32),
     Cost(f64),
     Extensions(Vec<String>),
+    Schemas(Vec<String>),
     Sampling(Sampling),
     Nothing,
 }
@@ -115,6 +118,7 @@ pub fn server(options: &[(String, String)]) -> Result<ServerOptions, OptionError
             ("fdw_startup_cost", Value::Cost(cost)) => out.fdw_startup_cost = Some(cost),
             ("fdw_tuple_cost", Value::Cost(cost)) => out.fdw_tuple_cost = Some(cost),
             ("extensions", Value::Extensions(names)) => out.extensions = names,
+            ("search_path", Value::Schemas(names)) => out.search_path = names,
             ("parallel_commit", Value::Boolean(on)) => out.parallel_commit = Some(on),
             ("parallel_abort", Value::Boolean(on)) => out.parallel_abort = Some(on),
             ("keep_connections", Value::Boolean(on)) => out.keep_connections = Some(on),
@@ -231,6 +235,10 @@ fn read(spec: &Spec, value: &str) -> Result<Value, OptionError> {
         Kind::Extensions => match names::split(value) {
             None => return Err(OptionError::NotAList { name: name() }),
             Some(names) => Value::Extensions(names),
+        },
+        Kind::Schemas => match names::split(value) {
+            None => return Err(OptionError::NotSchemas { name: name() }),
+            Some(names) => Value::Schemas(names),
         },
         Kind::Choice(choices) => Value::Sampling(match value {
             "off" => Sampling::Off,

@@ -46,6 +46,8 @@ pub enum Kind {
     Cost,
     /// Names of extensions, separated by commas.
     Extensions,
+    /// Names of schemas, separated by commas.
+    Schemas,
     /// One of these words.
     Choice(&'static [&'static str]),
 }
@@ -148,6 +150,7 @@ pub const OPTIONS: &[Spec] = &[
     own("use_remote_estimate", &[Server, Table], Kind::Boolean, "false", "ask the server (EXPLAIN) for cost estimates"),
     own("fdw_startup_cost", &[Server], Kind::Cost, "100", "cost of starting a remote query"),
     own("fdw_tuple_cost", &[Server], Kind::Cost, "0.2", "cost of fetching a row"),
+    own("search_path", &[Server], Kind::Schemas, "pg_catalog alone", "schemas, separated by commas, in which functions of the server's triggers, views and defaults find what they name without a schema; pg_catalog always comes first"),
     own("analyze_sampling", &[Server, Table], Kind::Choice(SAMPLING), "auto", "how ANALYZE takes its sample: off, auto, random, system, bernoulli"),
     // Execution.
     own("extensions", &[Server], Kind::Extensions, "", "extensions, installed on both sides in compatible versions, whose functions and operators may be sent"),

@@ -73,6 +73,11 @@ impl Transmission {
         (!plain).then(|| Transmission::with(&[(c"xmloption", c"content"), (c"lc_monetary", c"C")]))
     }
 
+    /// For input of names of objects: what comes without a schema is in pg_catalog.
+    pub fn names() -> Transmission {
+        Transmission::with(&[(c"search_path", c"pg_catalog")])
+    }
+
     fn with(settings: &[(&'static CStr, &'static CStr)]) -> Transmission {
         // SAFETY: as PostgreSQL's own "SET LOCAL for one function" code does. The guard exists before the first
         // setting is changed; should one raise, the end of the (sub)transaction undoes all.

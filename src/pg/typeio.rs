@@ -218,6 +218,38 @@ pub fn type_kind(type_oid: u32) -> u8 {
     unsafe { pg_sys::get_typtype(Oid::from(scalar)) as u8 }
 }
 
+/// Whether values are, or hold, names of objects (regclass and its kin), which are looked up when they are read.
+pub fn holds_names(type_oid: Oid) -> bool {
+    /// regproc, regprocedure, regoper, regoperator, regclass, regtype, regconfig, regdictionary, regnamespace, regrole,
+    /// regcollation.
+    const NAMES: [u32; 11] = [24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191];
+    let number = type_oid.to_u32();
+    let element = element_type(number);
+    if element != 0 {
+        return holds_names(Oid::from(element));
+    }
+    if number < pg_sys::FirstGenbkiObjectId {
+        return NAMES.contains(&number);
+    }
+    // SAFETY: look-ups of a type that exists; the stack is looked after, should they be nested deeply.
+    unsafe {
+        pg_sys::check_stack_depth();
+        match type_kind(number) {
+            pg_sys::TYPTYPE_DOMAIN => holds_names(pg_sys::getBaseType(type_oid)),
+            pg_sys::TYPTYPE_COMPOSITE => {
+                let row = pg_sys::lookup_rowtype_tupdesc_copy(type_oid, -1);
+                (0..(*row).natts as usize).any(|index| {
+                    let column = super::compat::attribute(row, index);
+                    !(*column).attisdropped && holds_names((*column).atttypid)
+                })
+            }
+            pg_sys::TYPTYPE_RANGE => holds_names(pg_sys::get_range_subtype(type_oid)),
+            pg_sys::TYPTYPE_MULTIRANGE => holds_names(pg_sys::get_multirange_range(type_oid)),
+            _ => false,
+        }
+    }
+}
+
 /// The contents of a varlena that is not toasted or compressed.
 ///
 /// # Safety

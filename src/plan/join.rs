@@ -7,7 +7,7 @@
 
 use super::relinfo::RelInfo;
 use super::{colocated, cost, paths, row_marks, targets};
-use crate::deparse::{self, From, JoinKind, Scope, Select, Target};
+use crate::deparse::{self, From, JoinKind, Select, Target};
 use crate::error::Failure;
 use crate::pg::node;
 use pgrx::pg_sys;
@@ -87,23 +87,8 @@ unsafe fn combine(
             return None;
         }
         let placements = colocated::placements(left, right, kind, restrictions, (*rel).relids)?;
-        let mut scope = Scope {
-            tables: left
-                .scope
-                .tables
-                .iter()
-                .chain(&right.scope.tables)
-                .map(|(k, v)| (*k, v.clone()))
-                .collect(),
-            carriers: left
-                .scope
-                .carriers
-                .iter()
-                .chain(&right.scope.carriers)
-                .map(|(k, v)| (*k, *v))
-                .collect(),
-            ..left.scope.clone()
-        };
+        let mut scope = left.scope.clone();
+        scope.take_in(&right.scope);
         scope.root = root;
         // A semi-join or anti-join gives out columns of its outer side only.
         if matches!(kind, JoinKind::Semi | JoinKind::Anti)

@@ -70,7 +70,7 @@ impl Plan {
         })?;
         let used_password = session.used_password() && session.password_from_options();
         self.login.check_after(used_password)?;
-        setup::queue(&session).map_err(|error| {
+        setup::queue(&session, &self.server).map_err(|error| {
             Failure::from(error).add_context(format!("server \"{}\"", self.server.name))
         })?;
         Ok((session, used_password))

@@ -13,3 +13,4 @@ mod setup;
 
 pub use cache::Connection;
 pub use keeper::Keeper;
+pub use setup::{PLAIN_SEARCH_PATH, search_path};

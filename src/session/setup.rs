@@ -5,14 +5,14 @@
 //! ignore them.
 #![forbid(unsafe_code)]
 
+use crate::options::load::Server;
 use crate::wire::{Session, WireError};
 
-/// Names are looked up in pg_catalog only (deparsed SQL has schemas), times and numbers are written without
+/// Times and numbers are written without
 /// loss, amounts of money (inside composites; others travel in binary) without a country's signs, strings as the
 /// standard has them; xml is taken as it comes; a query without a transaction around it is one of the usual kind. A coordinator that has vanished without a word is noticed by the shard
 /// within two minutes, and its locks are gone; the system's own keepalives would take more than two hours.
-const SETTINGS: &str = "SET search_path = pg_catalog; \
-     SET timezone = 'GMT'; \
+const SETTINGS: &str = "SET timezone = 'GMT'; \
      SET datestyle = ISO; \
      SET intervalstyle = postgres; \
      SET extra_float_digits = 3; \
@@ -26,6 +26,19 @@ const SETTINGS: &str = "SET search_path = pg_catalog; \
      SET tcp_keepalives_count = 6";
 
 /// Sets up `session`, without waiting.
-pub fn queue(session: &Session) -> Result<(), WireError> {
-    session.set_up(SETTINGS)
+pub fn queue(session: &Session, server: &Server) -> Result<(), WireError> {
+    session.set_up(&format!("{}; {SETTINGS}", search_path(server)))
 }
+
+/// Where names without a schema are looked up: in pg_catalog (deparsed SQL has schemas), and behind it, for functions of the
+/// server's own, in what the server's option says.
+pub fn search_path(server: &Server) -> String {
+    let mut sql = PLAIN_SEARCH_PATH.to_owned();
+    for schema in server.search_path.iter().filter(|schema| *schema != "pg_catalog") {
+        sql.push_str(&format!(", \"{}\"", schema.replace('"', "\"\"")));
+    }
+    sql
+}
+
+/// Nothing but pg_catalog: types and functions are written with their schemas.
+pub const PLAIN_SEARCH_PATH: &str = "SET search_path = pg_catalog";

@@ -266,7 +266,8 @@ impl ShardedTable {
                 tables.push(table);
             }
             let Some(first) = tables.first() else { return Ok(None) };
-            let table = Rc::new(first.standing_for(parent));
+            let full_names = tables.iter().any(|table| table.full_names);
+            let table = Rc::new(first.standing_for(parent, full_names));
             let routes = Routes::new(&members, relation.descriptor());
             let decisive = OnceCell::new();
             Ok(Some(ShardedTable {

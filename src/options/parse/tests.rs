@@ -20,6 +20,7 @@ fn every_option_is_read() {
             Kind::Positive => "7",
             Kind::Cost => "0.5",
             Kind::Extensions => "cube, hstore",
+            Kind::Schemas => "public, \"$user\"",
             Kind::Choice(words) => words[0],
         };
         let options = list(&[(spec.name, value)]);
