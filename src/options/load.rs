@@ -76,6 +76,7 @@ impl Server {
             fdw_startup_cost: STARTUP_COST,
             fdw_tuple_cost: TUPLE_COST,
             extensions: Vec::new(),
+            search_path: Vec::new(),
             fetch_size: None,
             batch_size: BATCH_SIZE,
             async_capable: true,
