@@ -33,6 +33,25 @@ pub unsafe fn attribute(
     }
 }
 
+/// Whether attribute `index` of an open relation is declared NOT NULL, for all its rows: from 18 on it may be so for
+/// new rows only (NOT VALID).
+///
+/// # Safety
+/// `descriptor` is the relation's own and has more than `index` attributes.
+pub unsafe fn is_not_null(descriptor: pg_sys::TupleDesc, index: usize) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        #[cfg(feature = "pg18")]
+        {
+            let compact = (*descriptor).compact_attrs.as_ptr().add(index);
+            if (*compact).attnullability as u8 != pg_sys::ATTNULLABLE_VALID {
+                return false;
+            }
+        }
+        (*attribute(descriptor, index)).attnotnull
+    }
+}
+
 /// The operator that sorts values of `type_oid` as the path key says; `InvalidOid` if its family has none.
 ///
 /// # Safety

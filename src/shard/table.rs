@@ -254,7 +254,7 @@ impl ShardedTable {
                 tuples = if tuples < 0.0 || known < 0.0 { -1.0 } else { tuples + known };
                 pages = pages.saturating_add((*class).relpages.max(0) as u32);
                 not_null.retain(|&attno| {
-                    same && (*compat::attribute(opened.descriptor(), attno as usize - 1)).attnotnull
+                    same && compat::is_not_null(opened.descriptor(), attno as usize - 1)
                 });
                 members.push(Member {
                     relid: child,
