@@ -33,7 +33,7 @@ ANALYZE l_t, l_o;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id, name FROM t ORDER BY id;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT name FROM t ORDER BY grp DESC NULLS LAST, abs(id), amount * 2;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM t ORDER BY cc, code COLLATE "C" DESC;
--- The shards' default collation is their own affair.
+-- The shards have the default collation that this database has.
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM t ORDER BY name;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id, name FROM t ORDER BY id DESC LIMIT 5 OFFSET 3;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id, count(*) FROM t WHERE id > 0 GROUP BY id ORDER BY id;

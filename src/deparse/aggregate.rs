@@ -5,12 +5,13 @@
 
 use super::collation::Derived;
 use super::not_shipped::NotShipped;
-use super::order_limit::{SortKey, check_sort_operator};
+use super::order_limit::{SortKey, check_sort_operator, order_reliance};
 use super::safety::Judge;
 use super::writer::Writer;
 use super::{catalog, indifferent, literal};
 use crate::error::Failure;
 use crate::pg::node;
+use crate::session::Likeness;
 use pgrx::pg_sys::{self, Aggref, Expr, Node, SortGroupClause, TargetEntry};
 
 /// `AGGKIND_NORMAL`; the others are ordered-set and hypothetical-set aggregates.
@@ -36,6 +37,7 @@ impl Judge<'_> {
                     return Err(NotShipped::Aggregate);
                 };
                 check_sort_operator(self.scope, (*sort).sortop, pg_sys::exprType(key.cast()))?;
+                self.scope.rely_on(order_reliance(key))?;
             }
             let filter = self.check(call.aggfilter.cast(), None)?;
             inputs.merge(filter);
@@ -44,9 +46,14 @@ impl Judge<'_> {
             } else {
                 inputs.require_input(call.inputcollid)?;
             }
+            self.scope.rely_on(reliance(call))?;
             Ok(inputs.result(call.aggcollid))
         }
     }
+}
+
+fn reliance(call: &Aggref) -> Likeness {
+    indifferent::aggregate_reliance(call.aggfnoid, call.inputcollid, !call.aggorder.is_null())
 }
 
 /// The expression that a sort clause of an aggregate refers to.
@@ -63,6 +70,7 @@ impl Writer<'_> {
     pub(super) unsafe fn aggregate(&mut self, call: &Aggref) -> Result<(), Failure> {
         // SAFETY: the parts belong to the tree.
         unsafe {
+            self.relies_on(reliance(call));
             let name = catalog::function_name(call.aggfnoid, self.scope.names)?;
             self.push(&name);
             self.push("(");
@@ -106,6 +114,7 @@ impl Writer<'_> {
                 let Some(expr) = sort_expr(sort, call.args) else {
                     return Err(Failure::internal("an aggregate sorts by no argument of its own"));
                 };
+                writer.relies_on_order_of(expr);
                 writer.sort_expr(expr)?;
                 writer.sort_suffix(&SortKey {
                     expr,

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::not_shipped::NotShipped;
+use crate::session::Likeness;
 use pgrx::pg_sys::Oid;
 
 /// `DEFAULT_COLLATION_OID`
@@ -26,6 +27,21 @@ pub fn portable_name(collation: Oid) -> Option<&'static str> {
         POSIX => Some("\"POSIX\""),
         _ => None,
     }
+}
+
+/// What a comparison under the collation relies on. Any collation but the default one is declared for the column, by
+/// whoever knows what the remote column has.
+pub fn reliance(collation: Oid) -> Likeness {
+    match collation {
+        C | POSIX => Likeness::Encoding,
+        DEFAULT => Likeness::Collation,
+        _ => Likeness::Nothing,
+    }
+}
+
+/// The SQL name of a collation by which each shard can be told to sort, whatever its column is declared as.
+pub fn sort_name(collation: Oid) -> Option<&'static str> {
+    portable_name(collation).or((collation == DEFAULT).then_some("\"default\""))
 }
 
 /// Whether a constant of this type and collation was given the collation by COLLATE, and may be sent so.

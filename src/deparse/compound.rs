@@ -3,7 +3,7 @@
 //! Where a form names no operator or cast function, the remote parser chooses one; each rule here says why it
 //! comes to the same choice.
 
-use super::collation::Derived;
+use super::collation::{self, Derived};
 use super::not_shipped::NotShipped;
 use super::safety::{Judge, plain_operator};
 use super::scope::Names;
@@ -47,6 +47,7 @@ impl Judge<'_> {
                     self.builtin_type(minmax.minmaxtype)?;
                     let inputs = self.check_list(minmax.args, case_arg)?;
                     inputs.require_input(minmax.inputcollid)?;
+                    self.scope.rely_on(collation::reliance(minmax.inputcollid))?;
                     Ok(inputs.result(minmax.minmaxcollid))
                 }
                 tag => Err(NotShipped::Node(tag)),
@@ -214,6 +215,7 @@ impl Judge<'_> {
                 let mut inputs = self.check(left[i], case_arg)?;
                 inputs.merge(self.check(right[i], case_arg)?);
                 inputs.require_input(collations[i])?;
+                self.scope.rely_on(collation::reliance(collations[i]))?;
             }
         }
         Ok(Derived::none())

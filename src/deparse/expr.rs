@@ -9,7 +9,7 @@ use super::not_shipped::system_column;
 use super::quote;
 use super::template::Piece;
 use super::writer::Writer;
-use super::{collation, safety};
+use super::{collation, indifferent, safety};
 use crate::error::Failure;
 use crate::pg::node;
 use pgrx::pg_sys::{self, Expr, Node, NodeTag, Oid};
@@ -199,6 +199,7 @@ impl Writer<'_> {
                 }
                 return Ok(());
             }
+            self.relies_on(indifferent::reliance(call.funcid, call.inputcollid));
             let name = catalog::function_name(call.funcid, self.scope.names)?;
             self.push(&name);
             self.push("(");
@@ -226,6 +227,7 @@ impl Writer<'_> {
     unsafe fn operator(&mut self, call: &pg_sys::OpExpr) -> Result<(), Failure> {
         // SAFETY: the parts belong to the tree.
         unsafe {
+            self.relies_on(indifferent::reliance(pg_sys::get_opcode(call.opno), call.inputcollid));
             let operator = Operator::load(call.opno)?;
             let args = node::list_vec::<Node>(call.args);
             self.push("(");
@@ -284,6 +286,7 @@ impl Writer<'_> {
     unsafe fn array_operator(&mut self, call: &pg_sys::ScalarArrayOpExpr) -> Result<(), Failure> {
         // SAFETY: the parts belong to the tree.
         unsafe {
+            self.relies_on(indifferent::reliance(pg_sys::get_opcode(call.opno), call.inputcollid));
             let args = node::list_vec::<Node>(call.args);
             let [left, right] = args.as_slice() else {
                 return Err(Failure::internal("ANY or ALL with a wrong number of operands"));

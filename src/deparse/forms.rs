@@ -1,5 +1,6 @@
 //! Expressions as SQL, second half: forms with a syntax of their own.
 
+use super::collation;
 use super::writer::Writer;
 use crate::error::Failure;
 use crate::pg::node;
@@ -25,6 +26,7 @@ impl Writer<'_> {
                 }
                 NodeTag::T_MinMaxExpr => {
                     let minmax = &*expr.cast::<pg_sys::MinMaxExpr>();
+                    self.relies_on(collation::reliance(minmax.inputcollid));
                     let greatest = minmax.op == pg_sys::MinMaxOp::IS_GREATEST;
                     let args = node::list_vec::<Node>(minmax.args);
                     self.syntax(if greatest { "GREATEST" } else { "LEAST" }, &args)
@@ -194,6 +196,9 @@ impl Writer<'_> {
                 return Err(Failure::internal("a row comparison of no columns"));
             };
             let operator = super::catalog::Operator::load(operator)?.sql(self.scope.names)?;
+            for collation in node::oid_list(comparison.inputcollids) {
+                self.relies_on(collation::reliance(collation));
+            }
             self.push("(");
             self.syntax("ROW", &node::list_vec::<Node>(comparison.largs))?;
             self.push(&format!(" {operator} "));

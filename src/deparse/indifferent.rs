@@ -5,6 +5,8 @@
 //! that it come from a remote column would keep `j ->> 'a' = 'b'` or `extract(year from d)` here for nothing.
 #![forbid(unsafe_code)]
 
+use super::collation;
+use crate::session::Likeness;
 use pgrx::pg_sys::Oid;
 
 /// OIDs of such functions, sorted; by PostgreSQL's rules they never change.
@@ -32,9 +34,30 @@ const FUNCTIONS: &[u32] = &[
 /// Aggregates that do not compare their input: array_agg (both), string_agg, count.
 const AGGREGATES: &[u32] = &[2147, 2335, 3538, 4053];
 
+/// `jsonb_lt`, `jsonb_gt`, `jsonb_le`, `jsonb_ge`
+const JSONB_LT: u32 = 4039;
+const JSONB_GE: u32 = 4042;
+
 /// Whether the function gives the same under every deterministic collation.
 pub fn function(oid: Oid) -> bool {
     FUNCTIONS.binary_search(&oid.to_u32()).is_ok()
+}
+
+/// What a call of the function under the collation relies on.
+pub fn reliance(function: Oid, collation: Oid) -> Likeness {
+    // Strings within jsonb are ordered by the database's default collation, although the type has none.
+    if (JSONB_LT..=JSONB_GE).contains(&function.to_u32()) {
+        Likeness::Collation
+    } else if self::function(function) {
+        Likeness::Nothing
+    } else {
+        collation::reliance(collation)
+    }
+}
+
+/// The same of an aggregate; `sorts`: it has an ORDER BY.
+pub fn aggregate_reliance(oid: Oid, collation: Oid, sorts: bool) -> Likeness {
+    if aggregate(oid) && !sorts { Likeness::Nothing } else { collation::reliance(collation) }
 }
 
 /// Whether the aggregate, without ORDER BY, gives the same under every deterministic collation. (DISTINCT asks

@@ -65,7 +65,7 @@ mod utility;
 mod window;
 mod writer;
 
-pub use collation::portable_name as portable_collation;
+pub use collation::{portable_name as portable_collation, sort_name as sort_collation};
 pub use conflict::{Arbiter, ArbiterElement, ConflictUpdate, OnConflict, SECOND_TIME};
 pub use dml::{
     Direct, Returning, RowId, delete, delete_many, direct_delete, direct_update, insert,

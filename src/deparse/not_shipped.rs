@@ -19,6 +19,8 @@ pub enum NotShipped {
     Mutable(Oid),
     /// The collation does not come from a column of the remote table.
     Collation,
+    /// The server is known, or was found, to order text in another way.
+    TextOrder,
     /// A value that names an object, or whose text depends on settings.
     Constant(Oid),
     /// The system column has another value there.
@@ -48,6 +50,7 @@ impl fmt::Display for NotShipped {
             }
             NotShipped::Mutable(oid) => write!(f, "function {} is not immutable", function(*oid)),
             NotShipped::Collation => f.write_str("collation is not that of a remote column"),
+            NotShipped::TextOrder => f.write_str("the server may order text in another way"),
             NotShipped::Constant(oid) => {
                 write!(f, "value of type {} may mean something else there", type_name(*oid))
             }

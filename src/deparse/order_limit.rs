@@ -1,12 +1,14 @@
 //! ORDER BY and LIMIT.
 
 use super::catalog;
+use super::collation;
 use super::not_shipped::NotShipped;
 use super::safety;
 use super::scope::Scope;
 use super::writer::Writer;
 use crate::error::Failure;
 use crate::pg::{compat, node};
+use crate::session::Likeness;
 use pgrx::pg_sys::{self, Expr, NodeTag, Oid, PathKey};
 
 /// One key of an ORDER BY.
@@ -57,12 +59,28 @@ impl SortKey {
             if collation != Oid::INVALID && verdict.remote_collation() != Some(collation) {
                 return Err(NotShipped::Collation);
             }
+            scope.rely_on(order_reliance(expr))?;
             let operator = compat::sort_operator(pathkey, em_datatype);
             if operator == Oid::INVALID {
                 return Err(NotShipped::OperatorFamily(pathkey.pk_opfamily));
             }
             let nulls_first = pathkey.pk_nulls_first;
             Ok(Some(SortKey { expr, operator, nulls_first, collate: None }))
+        }
+    }
+}
+
+/// What ordering by the expression relies on.
+///
+/// # Safety
+/// The expression is valid.
+pub(super) unsafe fn order_reliance(expr: *mut Expr) -> Likeness {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        match pg_sys::exprType(expr.cast()) {
+            // See `indifferent::reliance`.
+            pg_sys::JSONBOID => Likeness::Collation,
+            _ => collation::reliance(pg_sys::exprCollation(expr.cast())),
         }
     }
 }
@@ -102,6 +120,7 @@ impl Writer<'_> {
         self.separated(keys, ", ", |writer, key| {
             // SAFETY: the caller vouches for the keys.
             unsafe {
+                writer.relies_on_order_of(key.expr);
                 if node::is_a(key.expr, NodeTag::T_Const) {
                     writer.sort_expr(key.expr)?;
                 } else {

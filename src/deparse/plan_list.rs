@@ -1,17 +1,20 @@
 //! A template as nodes that PostgreSQL can copy and print, for plans, and back.
 //!
 //! String: text. Integer n > 0: the name of table n. Integer n < 0: the local OID of table -n. Integer 0: the
-//! next String is the shape of rows, `3:$D$` = first parameter 3, then a parameter, DEFAULT, a parameter.
+//! next String is the shape of rows, `3:$D$` = first parameter 3, then a parameter, DEFAULT, a parameter. In front is an
+//! Integer of its own: [`Likeness`].
 
 use super::template::{Piece, Rows, Template};
 use crate::error::Failure;
 use crate::pg::node;
+use crate::session::Likeness;
 use pgrx::pg_sys::{List, Node};
 
 impl Template {
     /// As a list of String and Integer nodes in the current memory context.
     pub fn to_list(&self) -> *mut List {
-        let mut nodes = Vec::with_capacity(self.pieces.len());
+        let mut nodes = Vec::with_capacity(self.pieces.len() + 1);
+        nodes.push(node::make_integer(self.relies_on.number()));
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => nodes.push(node::make_string(text)),
@@ -35,7 +38,10 @@ impl Template {
         let mut rows_next = false;
         // SAFETY: as the caller vouches.
         unsafe {
-            for item in node::list::<Node>(list) {
+            let mut items = node::list::<Node>(list);
+            let likeness = items.next().and_then(|item| node::integer_value(item));
+            template.relies_on = Likeness::from_number(likeness.ok_or_else(broken)?);
+            for item in items {
                 match (node::string_value(item), node::integer_value(item)) {
                     (Some(shape), _) if rows_next => {
                         template.push(Piece::Rows(Rows::decode(&shape).ok_or_else(broken)?));

@@ -162,7 +162,7 @@ impl Judge<'_> {
                     }
                     self.function(call.funcid)?;
                     let inputs = self.check_list(call.args, case_arg)?;
-                    require_collation(&inputs, call.funcid, call.inputcollid)?;
+                    self.require_collation(&inputs, call.funcid, call.inputcollid)?;
                     Ok(inputs.result(call.funccollid))
                 }
                 NodeTag::T_OpExpr | NodeTag::T_DistinctExpr | NodeTag::T_NullIfExpr => {
@@ -182,7 +182,7 @@ impl Judge<'_> {
                     }
                     let inputs = self.check_list(call.args, case_arg)?;
                     let function = pg_sys::get_opcode(call.opno);
-                    require_collation(&inputs, function, call.inputcollid)?;
+                    self.require_collation(&inputs, function, call.inputcollid)?;
                     Ok(inputs.result(call.opcollid))
                 }
                 NodeTag::T_ScalarArrayOpExpr => {
@@ -190,7 +190,7 @@ impl Judge<'_> {
                     self.operator(call.opno)?;
                     let inputs = self.check_list(call.args, case_arg)?;
                     let function = pg_sys::get_opcode(call.opno);
-                    require_collation(&inputs, function, call.inputcollid)?;
+                    self.require_collation(&inputs, function, call.inputcollid)?;
                     Ok(Derived::none())
                 }
                 NodeTag::T_RelabelType => {
@@ -270,6 +270,21 @@ impl Judge<'_> {
         }
     }
 
+    /// The function must find its input collation on the remote server by itself, if it cares, and the same order.
+    fn require_collation(
+        &self,
+        inputs: &Derived,
+        function: Oid,
+        collation: Oid,
+    ) -> Result<(), NotShipped> {
+        if indifferent::function(function) {
+            inputs.require_any_input(collation)?;
+        } else {
+            inputs.require_input(collation)?;
+        }
+        self.scope.rely_on(indifferent::reliance(function, collation))
+    }
+
     /// A function must be known there and immutable.
     pub(super) fn function(&self, function: Oid) -> Result<(), NotShipped> {
         if !self.scope.ships(function, pg_sys::ProcedureRelationId) {
@@ -295,15 +310,6 @@ pub(super) unsafe fn is_portable_collate(relabel: &pg_sys::RelabelType) -> bool 
     before != Oid::INVALID
         && before != relabel.resultcollid
         && collation::portable_name(relabel.resultcollid).is_some()
-}
-
-/// The function must find its input collation on the remote server by itself, if it cares.
-fn require_collation(inputs: &Derived, function: Oid, collation: Oid) -> Result<(), NotShipped> {
-    if indifferent::function(function) {
-        inputs.require_any_input(collation)
-    } else {
-        inputs.require_input(collation)
-    }
 }
 
 fn immutable(function: Oid) -> Result<(), NotShipped> {

@@ -1,8 +1,11 @@
 //! What a remote query may refer to: the tables whose columns it can name, and the server it is for.
 
+use super::not_shipped::NotShipped;
 use super::shippable;
 use crate::options::load::ForeignTable;
 use crate::pg::compat;
+use crate::session::Likeness;
+use crate::session::likeness::Servers;
 use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -26,6 +29,8 @@ pub struct Scope {
     pub windows: bool,
     /// How functions and operators are named.
     pub names: Names,
+    /// Where it goes; `None` where nobody asks how text is ordered there.
+    pub servers: Option<Rc<Servers>>,
 }
 
 /// How objects of pg_catalog are named.
@@ -60,6 +65,7 @@ impl Scope {
             carriers: HashMap::new(),
             grouping: false,
             windows: false,
+            servers: None,
         }
     }
 
@@ -113,6 +119,14 @@ impl Scope {
         shippable::is_shippable(object, class, self.server, &self.extensions)
     }
 
+    /// Whether the query may rely on the servers to order text as this database does, as far as `needed`.
+    pub fn rely_on(&self, needed: Likeness) -> Result<(), NotShipped> {
+        match &self.servers {
+            Some(servers) if !servers.allow(needed) => Err(NotShipped::TextOrder),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether values of the type mean the same there.
     pub fn ships_type(&self, type_oid: Oid) -> bool {
         self.ships(type_oid, pg_sys::TypeRelationId)
@@ -123,6 +137,10 @@ impl Scope {
         self.tables.extend(other.tables.iter().map(|(rti, table)| (*rti, Rc::clone(table))));
         self.carriers.extend(&other.carriers);
         self.names = Names::of(self.tables.values());
+        self.servers = match (self.servers.take(), &other.servers) {
+            (Some(own), Some(other)) => Some(Rc::new(own.join(other))),
+            (one, other) => one.or_else(|| other.clone()),
+        };
     }
 
     /// Whether columns need their table's alias.

@@ -5,6 +5,7 @@
 //! of rows is open as well: how many `(..)` follow VALUES is decided when it is sent.
 #![forbid(unsafe_code)]
 
+use crate::session::Likeness;
 use std::fmt::Write;
 
 /// One part of a template.
@@ -90,6 +91,8 @@ impl Rows {
 pub struct Template {
     /// The parts, in order. Text pieces never follow each other.
     pub pieces: Vec<Piece>,
+    /// How far it relies on the server to order text as this database does.
+    pub relies_on: Likeness,
 }
 
 impl Template {
@@ -114,6 +117,7 @@ impl Template {
 
     /// Adds another template's pieces.
     pub fn append(&mut self, other: Template) {
+        self.relies_on = self.relies_on.max(other.relies_on);
         for piece in other.pieces {
             self.push(piece);
         }

@@ -5,9 +5,9 @@
 //! with the sort column's type: its function must be known there.
 
 use super::catalog;
-use super::collation::Derived;
+use super::collation::{self, Derived};
 use super::not_shipped::NotShipped;
-use super::order_limit::{SortKey, check_sort_operator};
+use super::order_limit::{SortKey, check_sort_operator, order_reliance};
 use super::safety::{self, Judge};
 use super::writer::Writer;
 use crate::error::Failure;
@@ -79,6 +79,7 @@ impl Judge<'_> {
             let mut inputs = self.check_list(call.args, None)?;
             inputs.merge(self.check(call.aggfilter.cast(), None)?);
             inputs.require_input(call.inputcollid)?;
+            self.scope.rely_on(collation::reliance(call.inputcollid))?;
             Ok(inputs.result(call.wincollid))
         }
     }
@@ -97,6 +98,7 @@ impl Judge<'_> {
             if collation != Oid::INVALID && verdict.remote_collation() != Some(collation) {
                 return Err(NotShipped::Collation);
             }
+            self.scope.rely_on(order_reliance(expr))?;
             self.check(expr.cast(), None)?;
         }
         Ok(())
@@ -110,6 +112,7 @@ impl Writer<'_> {
             let Some((window, targets)) = window_of(self.scope.root, call) else {
                 return Err(Failure::internal("a window function without its window"));
             };
+            self.relies_on(collation::reliance(call.inputcollid));
             let name = catalog::function_name(call.winfnoid, self.scope.names)?;
             self.push(&name);
             self.push("(");
@@ -135,6 +138,7 @@ impl Writer<'_> {
             for clause in node::list_vec::<SortGroupClause>(window.orderClause) {
                 self.push(separator);
                 let expr = self.window_key(clause, targets)?;
+                self.relies_on_order_of(expr);
                 self.sort_suffix(&SortKey {
                     expr,
                     operator: (*clause).sortop,

@@ -1,9 +1,11 @@
 //! The state of writing one remote statement: text so far, parameters so far, and how columns are spelled.
 
+use super::order_limit::order_reliance;
 use super::safety::{self, Local};
 use super::scope::Scope;
 use super::template::Template;
 use crate::error::Failure;
+use crate::session::Likeness;
 use pgrx::pg_sys::{self, Expr};
 
 /// What a parameter looks like.
@@ -58,6 +60,8 @@ pub(super) struct Writer<'a> {
     pub local: Vec<Local>,
     /// Aliases of tables that have one of their own (`excluded`).
     pub aliases: Vec<(u32, &'static str)>,
+    /// See `Template::relies_on`.
+    reliance: Likeness,
 }
 
 impl<'a> Writer<'a> {
@@ -73,6 +77,7 @@ impl<'a> Writer<'a> {
             outputs: Vec::new(),
             local: Vec::new(),
             aliases: Vec::new(),
+            reliance: Likeness::Nothing,
         }
     }
 
@@ -80,7 +85,19 @@ impl<'a> Writer<'a> {
         self.out.push_str(text);
     }
 
-    pub fn finish(self, retrieved: Vec<i32>) -> Statement {
+    /// Notes what a part of the statement relies on.
+    pub fn relies_on(&mut self, likeness: Likeness) {
+        self.reliance = self.reliance.max(likeness);
+    }
+
+    /// The same for a part that orders by the expression.
+    pub unsafe fn relies_on_order_of(&mut self, expr: *mut Expr) {
+        // SAFETY: the caller vouches for the expression.
+        self.relies_on(unsafe { order_reliance(expr) });
+    }
+
+    pub fn finish(mut self, retrieved: Vec<i32>) -> Statement {
+        self.out.relies_on = self.out.relies_on.max(self.reliance);
         Statement { template: self.out, params: self.params, retrieved, own: self.own }
     }
 

@@ -78,6 +78,7 @@ impl DirectState {
             let mut sent = Vec::new();
             let servers: Vec<_> = placements.iter().map(|placement| placement.server).collect();
             let participants = txn::enlist_all(&servers, user)?;
+            txn::rely_on(&participants, self.plan.scan.template.relies_on)?;
             if let ([placement], [participant]) = (&placements[..], &participants[..])
                 && self.returned.is_none()
                 && alone::is_whole_transaction(estate)

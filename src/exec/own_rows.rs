@@ -2,7 +2,7 @@
 
 use crate::error::{Failure, SqlState};
 use crate::pg::relation::Relation;
-use crate::pg::{catalog, compat};
+use crate::pg::{catalog, compat, invalidate};
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
 
@@ -17,9 +17,9 @@ pub fn refuse(parent: Oid) -> Result<(), Failure> {
         {
             return Ok(());
         }
-        // The next execution plans anew, and then reads the rows.
-        pg_sys::ResetPlanCache();
     }
+    // The next execution plans anew, and then reads the rows.
+    invalidate::forget_plans();
     let name = catalog::relation_name(parent).unwrap_or_default();
     Err(Failure::new(
         SqlState::SERIALIZATION_FAILURE,

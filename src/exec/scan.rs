@@ -228,6 +228,7 @@ impl ScanState {
             (0..self.lanes.len()).filter(|&index| self.lanes[index].active).collect();
         let servers: Vec<Oid> = active.iter().map(|&index| self.lanes[index].server).collect();
         let participants = txn::enlist_all(&servers, self.user)?;
+        txn::rely_on(&participants, self.plan.template.relies_on)?;
         // SAFETY: the node is in execution.
         let alone = !self.plan.locking
             && unsafe { alone::is_alone(node) }

@@ -47,6 +47,8 @@ pub struct Server {
     pub batch_size: u32,
     /// Scan with others at the same time.
     pub async_capable: bool,
+    /// Whether its default collation is this database's; `None` = to be found out.
+    pub collation_compatible: Option<bool>,
     /// Keep the connection after the transaction.
     pub keep_connections: bool,
     /// Commit together with other servers.
@@ -80,6 +82,7 @@ impl Server {
             fetch_size: None,
             batch_size: BATCH_SIZE,
             async_capable: true,
+            collation_compatible: None,
             keep_connections: true,
             parallel_commit: true,
             parallel_abort: true,
@@ -314,6 +317,7 @@ fn read_server(caches: &Caches, oid: Oid) -> Result<(Server, bool), Failure> {
         fetch_size: shared.fetch_size,
         batch_size: shared.batch_size.unwrap_or(BATCH_SIZE),
         async_capable: shared.async_capable.unwrap_or(true),
+        collation_compatible: options.collation_compatible,
         keep_connections: options.keep_connections.unwrap_or(true),
         parallel_commit: options.parallel_commit.unwrap_or(true),
         parallel_abort: options.parallel_abort.unwrap_or(true),

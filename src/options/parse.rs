@@ -53,6 +53,7 @@ pub struct ServerOptions {
     pub parallel_commit: Option<bool>,
     pub parallel_abort: Option<bool>,
     pub keep_connections: Option<bool>,
+    pub collation_compatible: Option<bool>,
 }
 
 /// Options of a user mapping.
@@ -122,6 +123,7 @@ pub fn server(options: &[(String, String)]) -> Result<ServerOptions, OptionError
             ("parallel_commit", Value::Boolean(on)) => out.parallel_commit = Some(on),
             ("parallel_abort", Value::Boolean(on)) => out.parallel_abort = Some(on),
             ("keep_connections", Value::Boolean(on)) => out.keep_connections = Some(on),
+            ("collation_compatible", Value::Boolean(on)) => out.collation_compatible = Some(on),
             (_, Value::Nothing) => {}
             (name, value) => out.shared.set(name, &value),
         }

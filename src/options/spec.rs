@@ -156,6 +156,7 @@ pub const OPTIONS: &[Spec] = &[
     own("extensions", &[Server], Kind::Extensions, "", "extensions, installed on both sides in compatible versions, whose functions and operators may be sent"),
     own("fetch_size", &[Server, Table], Kind::Positive, "adaptive", "rows to fetch at a time"),
     own("batch_size", &[Server, Table], Kind::Positive, "1000", "rows to insert at a time"),
+    own("collation_compatible", &[Server], Kind::Boolean, "found out", "whether the server's default collation orders text as that of this database"),
     own("async_capable", &[Server, Table], Kind::Boolean, "true", "scan several foreign tables at the same time"),
     own("updatable", &[Server, Table], Kind::Boolean, "true", "allow INSERT, UPDATE and DELETE"),
     own("truncatable", &[Server, Table], Kind::Boolean, "true", "allow TRUNCATE"),

@@ -97,3 +97,9 @@ unsafe extern "C-unwind" fn relcache_changed(_: pg_sys::Datum, relid: pg_sys::Oi
 fn tell(body: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(body));
 }
+
+/// Has every cached plan made anew before it is used again.
+pub fn forget_plans() {
+    // SAFETY: marks plans only.
+    unsafe { pg_sys::ResetPlanCache() }
+}

@@ -2,8 +2,9 @@
 //!
 //! Each shard must sort exactly as this server would: a stream that came in another order would be merged wrongly,
 //! and so would a join or a grouping above it be. So a key is one of the built-in types below, in its default order, and
-//! what has a collation is sorted by "C" or "POSIX", which the statement then says itself: how a column is declared on
-//! the shard, or which default its database has, does not matter.
+//! what has a collation is sorted by "C", "POSIX" or the database's default one, which the statement then says itself: how
+//! a column is declared on the shard does not matter. That each database means the same by it is asked of the servers:
+//! see session/likeness.rs.
 
 use crate::deparse::{self, SortKey};
 use crate::pg::node;
@@ -61,7 +62,7 @@ unsafe fn is_same_everywhere(key: &SortKey) -> bool {
         }
         let collation = pg_sys::exprCollation(key.expr.cast());
         match left {
-            pg_sys::TEXTOID | pg_sys::BPCHAROID => deparse::portable_collation(collation).is_some(),
+            pg_sys::TEXTOID | pg_sys::BPCHAROID => deparse::sort_collation(collation).is_some(),
             pg_sys::BOOLOID
             | pg_sys::CHAROID
             | pg_sys::INT2OID
@@ -121,7 +122,7 @@ unsafe fn prepare(keys: &mut [SortKey], tlist: &mut *mut pg_sys::List) -> Vec<Me
         let mut merge = Vec::with_capacity(keys.len());
         for key in keys {
             let collation = pg_sys::exprCollation(key.expr.cast());
-            key.collate = deparse::portable_collation(collation);
+            key.collate = deparse::sort_collation(collation);
             let entries = node::list_vec::<pg_sys::TargetEntry>(*tlist);
             let same = |entry: &&*mut pg_sys::TargetEntry| {
                 pg_sys::equal((***entry).expr.cast(), key.expr.cast())

@@ -9,6 +9,7 @@ use crate::deparse::{self, From, Scope};
 use crate::error::Failure;
 use crate::options::load;
 use crate::pg::{compat, node};
+use crate::session::likeness::Servers;
 use crate::shard::{self, Verdict};
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
@@ -79,6 +80,7 @@ pub unsafe fn rel_size(
             info.install(rel);
             return Ok(());
         }
+        info.scope.servers = Some(Rc::new(servers(rel, &info)));
         for clause in node::list::<pg_sys::RestrictInfo>((*rel).baserestrictinfo) {
             match deparse::foreign_expr(&info.scope, (*clause).clause) {
                 Ok(()) => info.remote_conds.push(clause),
@@ -102,6 +104,17 @@ pub unsafe fn rel_size(
         info.install(rel);
         Ok(())
     }
+}
+
+/// The servers that the scan may ask.
+unsafe fn servers(rel: *mut pg_sys::RelOptInfo, info: &RelInfo) -> Servers {
+    // SAFETY: the relation's conditions are set before GetForeignRelSize.
+    let all_used = unsafe {
+        info.placements.len() == 1
+            || !parameterized::is_pinned(rel, info, &node::list_vec((*rel).baserestrictinfo))
+    };
+    let servers = info.placements.iter().map(|placement| placement.server);
+    Servers::new(servers, info.user, all_used)
 }
 
 /// Columns the query needs here: for its output, and for conditions evaluated locally.

@@ -4,14 +4,15 @@
 //! someone closes it; never does it go away inside a transaction that uses it. The cache outlives everything
 //! and is never dropped.
 
-use super::connect;
 use super::keeper::Keeper;
+use super::locale::Locale;
+use super::{connect, likeness};
 use crate::error::Failure;
 use crate::options::load::{self, Mapping, Server};
 use crate::pg::invalidate;
-use crate::wire::Session;
+use crate::wire::{Session, Ticket};
 use pgrx::pg_sys::{Oid, SysCacheIdentifier};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -45,6 +46,9 @@ pub struct Connection {
     stale: Cell<bool>,
     /// Who looks after it in the cache's place.
     keeper: Option<Rc<dyn Keeper>>,
+    /// The question how the server orders text, asked at log-in.
+    question: RefCell<Option<Rc<Ticket>>>,
+    locale: OnceCell<Option<Locale>>,
 }
 
 impl Connection {
@@ -74,6 +78,8 @@ impl Connection {
             mapping_hash: 0,
             stale: Cell::new(false),
             keeper: Some(keeper),
+            question: RefCell::default(),
+            locale: OnceCell::new(),
         })
     }
 
@@ -106,6 +112,22 @@ impl Connection {
     /// transaction that uses it.
     pub fn is_stale(&self) -> bool {
         self.stale.get()
+    }
+
+    /// How the server orders text; `None` if it has not told. Waits for the answer, which is on its way since log-in.
+    pub(super) fn locale(&self) -> Option<&Locale> {
+        if let Some(known) = self.locale.get() {
+            return known.as_ref();
+        }
+        // It stays there while it is waited for: a wait may be left by a cancel.
+        let question = self.question.borrow().clone();
+        if let Some(question) = &question {
+            let _ = Session::wait_any(&[(&self.session, question)], None);
+        }
+        drop(question);
+        let ticket = self.question.take().and_then(Rc::into_inner);
+        let reply = ticket.and_then(|ticket| self.session.take(ticket).ok()).and_then(Result::ok);
+        self.locale.get_or_init(|| reply.as_ref().and_then(Locale::from_reply)).as_ref()
     }
 
     /// Users share a mapping for PUBLIC, and so the connection; each must be allowed to have made it.
@@ -210,7 +232,7 @@ fn make(missing: Vec<Missing>) -> Result<(), Failure> {
         connect::Plan::new(&one.server, &one.mapping, connect::login(one.user, &one.mapping))
     });
     let plans = plans.collect::<Result<Vec<_>, _>>()?;
-    connect::connect_all(plans, |index, session, used_password| {
+    connect::connect_all(plans, |index, session, question, used_password| {
         let Some(Missing { server, mapping, user, changes }) = missing.get(index) else { return };
         let key = u64::from(mapping.oid.to_u32());
         let connection = Rc::new(Connection {
@@ -226,6 +248,8 @@ fn make(missing: Vec<Missing>) -> Result<(), Failure> {
             used_password,
             stale: Cell::new(false),
             keeper: None,
+            question: RefCell::new(question.map(Rc::new)),
+            locale: OnceCell::new(),
         });
         let old = CACHE.with(|cache| {
             if cache.changes.get() != *changes {
@@ -310,6 +334,7 @@ fn listen() {
         return;
     }
     invalidate::on_syscache(SysCacheIdentifier::FOREIGNSERVEROID, |hash| {
+        likeness::forget();
         mark(|connection| hash == 0 || connection.server_hash == hash);
     });
     invalidate::on_syscache(SysCacheIdentifier::USERMAPPINGOID, |hash| {

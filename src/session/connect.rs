@@ -8,7 +8,7 @@ use crate::options::appname::{self, Values};
 use crate::options::load::{Mapping, Server};
 use crate::pg::{catalog, text};
 use crate::settings;
-use crate::wire::{self, Session, WireError};
+use crate::wire::{self, Session, Ticket, WireError};
 use pgrx::pg_sys::Oid;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -59,8 +59,9 @@ impl Plan {
         Ok(Plan { server: server.clone(), login, keywords })
     }
 
-    /// A session, logged in, its settings queued; and whether the mapping's password was asked for.
-    fn finish(&self, outcome: Result<Session, WireError>) -> Result<(Session, bool), Failure> {
+    /// A session, logged in, its settings queued; the question how it orders text; and whether the mapping's password
+    /// was asked for.
+    fn finish(&self, outcome: Result<Session, WireError>) -> Result<Made, Failure> {
         let session = outcome.map_err(|error| {
             Failure::new(
                 SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
@@ -70,25 +71,27 @@ impl Plan {
         })?;
         let used_password = session.used_password() && session.password_from_options();
         self.login.check_after(used_password)?;
-        setup::queue(&session, &self.server).map_err(|error| {
+        let question = setup::queue(&session, &self.server).map_err(|error| {
             Failure::from(error).add_context(format!("server \"{}\"", self.server.name))
         })?;
-        Ok((session, used_password))
+        Ok((session, question, used_password))
     }
 }
+
+type Made = (Session, Option<Ticket>, bool);
 
 /// Makes the sessions of `plans`, all at the same time. `made` gets each, with its place in `plans`, as it comes. The
 /// first one that cannot be made is the failure of all; those under way are then abandoned.
 pub fn connect_all(
     mut plans: Vec<Plan>,
-    mut made: impl FnMut(usize, Session, bool),
+    mut made: impl FnMut(usize, Session, Option<Ticket>, bool),
 ) -> Result<(), Failure> {
     let keywords: Vec<_> =
         plans.iter_mut().map(|plan| std::mem::take(&mut plan.keywords)).collect();
     let mut failure = None;
     wire::connect_all(&keywords, |index, outcome| match plans[index].finish(outcome) {
-        Ok((session, used_password)) => {
-            made(index, session, used_password);
+        Ok((session, question, used_password)) => {
+            made(index, session, question, used_password);
             ControlFlow::Continue(())
         }
         Err(error) => {

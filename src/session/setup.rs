@@ -1,12 +1,13 @@
 //! Settings of a new session on another server, so that no value depends on that server's configuration.
 //!
-//! They travel with the first request, but in a group of their own: a rollback of the first transaction must not
+//! They travel ahead of the first request, but in a group of their own: a rollback of the first transaction must not
 //! take them back. Start-up parameters would cost nothing at all, but connection poolers refuse them or, worse,
 //! ignore them.
 #![forbid(unsafe_code)]
 
+use super::locale;
 use crate::options::load::Server;
-use crate::wire::{Session, WireError};
+use crate::wire::{Request, Session, Ticket, WireError};
 
 /// Times and numbers are written without
 /// loss, amounts of money (inside composites; others travel in binary) without a country's signs, strings as the
@@ -25,9 +26,11 @@ const SETTINGS: &str = "SET timezone = 'GMT'; \
      SET tcp_keepalives_interval = 10; \
      SET tcp_keepalives_count = 6";
 
-/// Sets up `session`, without waiting.
-pub fn queue(session: &Session, server: &Server) -> Result<(), WireError> {
-    session.set_up(&format!("{}; {SETTINGS}", search_path(server)))
+/// Sets up `session`, and asks how it orders text, without waiting. The question is a request of its own: whoever cannot
+/// answer it is a server all the same.
+pub fn queue(session: &Session, server: &Server) -> Result<Option<Ticket>, WireError> {
+    session.set_up(&format!("{}; {SETTINGS}", search_path(server)))?;
+    Ok(session.submit(Request::Simple(locale::query(session.server_version()))).ok())
 }
 
 /// Where names without a schema are looked up: in pg_catalog (deparsed SQL has schemas), and behind it, for functions of the

@@ -12,7 +12,7 @@ use super::statement::{self, Isolation, Mode};
 use super::{registry, watch};
 use crate::error::{Failure, SqlState};
 use crate::pg::{wait, xact};
-use crate::session::Connection;
+use crate::session::{Connection, Likeness, likeness};
 use crate::wire::{Reply, Request, Session, Ticket, WireError};
 use pgrx::pg_sys::Oid;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -44,6 +44,8 @@ pub struct Participant {
     phase: Cell<Phase>,
     /// Portals nobody reads any more, closed with the next request.
     unread: RefCell<Vec<String>>,
+    /// How far what was sent relies on the server's order of text.
+    pub(super) relies_on: Cell<Likeness>,
     /// Who feeds the COPY that has the connection.
     feeder: RefCell<Option<Weak<dyn Feeder>>>,
 }
@@ -63,6 +65,7 @@ impl Participant {
             first: RefCell::default(),
             phase: Cell::default(),
             unread: RefCell::default(),
+            relies_on: Cell::default(),
             feeder: RefCell::default(),
         }
     }
@@ -352,6 +355,7 @@ impl Participant {
         // Until the new one is there, nothing can be sent.
         self.lose("the server could not be reached again".to_owned());
         let new = self.connection.again(self.user)?;
+        likeness::require(self.relies_on.get(), std::iter::once(&new))?;
         new.in_transaction.set(true);
         let _ = self.replacement.set(new);
         self.lost.take();

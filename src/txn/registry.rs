@@ -4,7 +4,7 @@ use super::callback;
 use super::participant::Participant;
 use crate::error::Failure;
 use crate::pg::xact;
-use crate::session::{self, Connection};
+use crate::session::{self, Connection, Likeness, likeness};
 use pgrx::pg_sys::Oid;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -54,6 +54,16 @@ pub fn enlist_all(servers: &[Oid], user: Oid) -> Result<Vec<Rc<Participant>>, Fa
 pub fn enlist_kept(connection: Rc<Connection>, user: Oid) -> Result<Rc<Participant>, Failure> {
     callback::register();
     add(connection, user)
+}
+
+/// Fails unless all these servers order text as this database does, as far as a statement for them relies on it.
+pub fn rely_on(of: &[Rc<Participant>], needed: Likeness) -> Result<(), Failure> {
+    if needed > Likeness::Nothing {
+        for participant in of {
+            participant.relies_on.set(participant.relies_on.get().max(needed));
+        }
+    }
+    likeness::require(needed, of.iter().map(|participant| participant.connection()))
 }
 
 fn add(connection: Rc<Connection>, user: Oid) -> Result<Rc<Participant>, Failure> {
