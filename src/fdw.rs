@@ -71,6 +71,16 @@ COMMENT ON FOREIGN DATA WRAPPER shard_fdw IS 'PostgreSQL servers, one or many, w
     requires = [shard_fdw_handler, shard_fdw_validator]
 );
 
+/// Whether a scan's callbacks are these.
+pub fn is_own(routine: &FdwRoutine) -> bool {
+    routine.IterateForeignScan.is_some_and(|function| {
+        std::ptr::fn_addr_eq(
+            function,
+            iterate_foreign_scan as unsafe extern "C-unwind" fn(*mut ForeignScanState) -> _,
+        )
+    })
+}
+
 // SAFETY (of every trampoline below): PostgreSQL calls it on its one thread with the arguments that
 // fdwhandler.sgml promises; the frames own nothing, as `entry` asks.
 

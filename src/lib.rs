@@ -52,4 +52,5 @@ pub extern "C-unwind" fn _PG_init() {
     exec::sharded_result::init();
     exec::commands::init();
     plproxy::init();
+    exec::passing::init(fdw::is_own);
 }

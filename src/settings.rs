@@ -11,6 +11,8 @@ static APPLICATION_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CStri
 static ENABLE_SHARDED_SCAN: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.enable_ordered_merge`.
 static ENABLE_ORDERED_MERGE: GucSetting<bool> = GucSetting::<bool>::new(true);
+/// `shard_fdw.enable_result_passthrough`.
+static ENABLE_RESULT_PASSTHROUGH: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.two_phase_commit`.
 static TWO_PHASE_COMMIT: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.resolver_role`.
@@ -47,6 +49,14 @@ pub fn init() {
         &ENABLE_ORDERED_MERGE,
         GucContext::Userset,
         GucFlags::EXPLAIN,
+    );
+    GucRegistry::define_bool_guc(
+        c"shard_fdw.enable_result_passthrough",
+        c"Gives rows of shards to the client as they come, where they need not be changed.",
+        c"Without it, every value is read here and written again.",
+        &ENABLE_RESULT_PASSTHROUGH,
+        GucContext::Userset,
+        GucFlags::default(),
     );
     GucRegistry::define_bool_guc(
         c"shard_fdw.two_phase_commit",
@@ -138,4 +148,9 @@ pub fn enable_sharded_scan() -> bool {
 /// Whether sorted rows of several placements are merged (`shard_fdw.enable_ordered_merge`).
 pub fn enable_ordered_merge() -> bool {
     ENABLE_ORDERED_MERGE.get()
+}
+
+/// Whether rows may go to the client as they come (`shard_fdw.enable_result_passthrough`).
+pub fn enable_result_passthrough() -> bool {
+    ENABLE_RESULT_PASSTHROUGH.get()
 }

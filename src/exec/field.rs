@@ -138,9 +138,7 @@ impl Fieldwise {
                 }
                 // Any text is a text.
                 Some(native)
-                    if !self.binary
-                        && matches!(self.base, oid::TEXT | oid::VARCHAR | oid::BPCHAR)
-                        && self.base_typmod < 0 =>
+                    if !self.binary && kinds::is_any_text(self.base) && self.base_typmod < 0 =>
                 {
                     How::Native(native)
                 }

@@ -118,7 +118,7 @@ pub fn native(type_oid: u32) -> Option<Native> {
 /// Scalars whose binary form says everything by itself: no OIDs of user's objects in it, nothing that a
 /// setting changes. Not among them are tsquery, which comes back with its operands swapped, another value to its
 /// own comparison, and int2vector and oidvector, whose receive functions refuse what they sent when it is empty.
-fn binary_scalar(type_oid: u32) -> bool {
+pub fn binary_scalar(type_oid: u32) -> bool {
     native(type_oid).is_some()
         || matches!(
             type_oid,
@@ -156,6 +156,11 @@ fn is_vector(type_oid: u32) -> bool {
 /// better choice: it also fits when the other side's column turns out to be of any other type.
 pub fn is_text_like(type_oid: u32) -> bool {
     matches!(native(type_oid), Some(Native::Text | Native::Name))
+}
+
+/// Whether any text is a value of the type, as long as no modifier limits it.
+pub fn is_any_text(type_oid: u32) -> bool {
+    matches!(type_oid, oid::TEXT | oid::VARCHAR | oid::BPCHAR)
 }
 
 /// Types that may travel in binary but are asked for as text: parsing is the work either way.

@@ -1,6 +1,7 @@
 //! One placement of a running scan: its stream of rows, and how they are decoded.
 
 use super::params::ParamEncoder;
+use super::passing::Passing;
 use super::rows::{Fit, RowDecoder};
 use super::stream::{Next, Stream};
 use super::tuple::Filler;
@@ -23,6 +24,8 @@ pub(super) struct Lane {
     pub(super) stream: Option<Stream>,
     /// Nothing else of the statement reads from elsewhere.
     pub(super) alone: bool,
+    /// Rows go to the client as they come.
+    pub(super) passing: Option<Rc<Passing>>,
     /// Rows have no columns: they are only counted.
     pub(super) counted: bool,
     /// The next row, when rows are merged.
@@ -46,7 +49,25 @@ impl Lane {
     pub(super) fn send(&mut self) -> Result<(), Failure> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         let types = self.encoder.param_types(self.params.values.len());
-        stream.start(&types, &self.params, self.decoder.formats(), self.alone)
+        let formats = match &self.passing {
+            Some(passing) => passing.formats.clone(),
+            None => self.decoder.formats(),
+        };
+        stream.start(&types, &self.params, formats, self.alone)
+    }
+
+    /// Gives the rest of the batch, from row `first` on, to the client; how many rows that are.
+    ///
+    /// # Safety
+    /// In the run of the statement that rows are passed on for.
+    pub(super) unsafe fn pass_on(&mut self, first: usize) -> Result<u64, Failure> {
+        let (Some(stream), Some(passing)) = (&mut self.stream, &self.passing) else {
+            return Ok(0);
+        };
+        let (data, starts) = stream.take_rest(first);
+        // SAFETY: as the caller vouches.
+        unsafe { passing.send(data, starts)? };
+        Ok(starts.len() as u64)
     }
 
     /// Moves on as far as it goes without waiting; with `wait`, to the next row or the end.
@@ -109,6 +130,15 @@ impl Lane {
         let Some(remote) = stream.take_columns() else { return Ok(()) };
         if self.counted {
             return Ok(());
+        }
+        if let Some(passing) = &self.passing {
+            if passing.accepts(&remote, stream.participant().session()) {
+                return Ok(());
+            }
+            // To be read here, after all.
+            self.passing = None;
+            stream.close();
+            return self.send();
         }
         let fit = self.decoder.fit(&remote).map_err(|failure| {
             failure.add_context(format!("remote SQL command: {}", stream.sql()))

@@ -8,6 +8,7 @@ use super::join_columns::describe_columns;
 use super::lane::{Lane, Step};
 use super::merge::Merge;
 use super::params::ParamEncoder;
+use super::passing::Passing;
 use super::route::Route;
 use super::rows::{LocalColumn, RowDecoder};
 use super::states;
@@ -40,6 +41,8 @@ pub struct ScanState {
     started: bool,
     /// Rows are merged by an order.
     merge: Option<Merge>,
+    /// Rows go to the client as they come.
+    passing: Option<Rc<Passing>>,
 }
 
 impl ScanState {
@@ -89,6 +92,7 @@ impl ScanState {
                 keep: modifies && rewinds,
                 started: false,
                 merge: Merge::new(&plan.merge, (*(*node).ss.ps.state).es_query_cxt)?,
+                passing: None,
                 plan,
             })
         }
@@ -117,10 +121,15 @@ impl ScanState {
             }
             let only = self.lanes.len() == 1;
             loop {
-                let mut ended = 0;
+                let (mut ended, mut passed) = (0, false);
                 for step in 0..self.lanes.len() {
                     let index = (self.current + step) % self.lanes.len();
                     match self.lanes[index].advance(only)? {
+                        Step::Row(row) if self.lanes[index].passing.is_some() => {
+                            let rows = self.lanes[index].pass_on(row)?;
+                            (*(*node).ss.ps.state).es_processed += rows;
+                            passed = true;
+                        }
                         Step::Row(row) => {
                             self.current = index;
                             let lane = &mut self.lanes[index];
@@ -134,6 +143,9 @@ impl ScanState {
                 }
                 if ended == self.lanes.len() {
                     return Ok(slot);
+                }
+                if passed {
+                    continue;
                 }
                 let waited: Vec<_> = self
                     .lanes
@@ -182,6 +194,17 @@ impl ScanState {
             }
             Ok(())
         }
+    }
+
+    /// The columns of the result and which of the row each is, if rows may be given away as they come.
+    pub(super) fn can_pass(&self) -> Option<(&[LocalColumn], &[i32])> {
+        (!self.started && !self.keep && self.merge.is_none())
+            .then_some((&self.columns, &self.plan.retrieved))
+    }
+
+    /// Whether, and how, the rows of the next start go to the client as they come.
+    pub(super) fn pass(&mut self, passing: Option<Passing>) {
+        self.passing = passing.map(Rc::new);
     }
 
     /// Sends the query before rows are asked for, when nothing has to be known for it that comes from other nodes;
@@ -256,7 +279,11 @@ impl ScanState {
                 unsafe { lane.encoder.encode(i, value, null, &mut lane.params)? };
             }
             lane.alone = alone;
+            lane.passing = self.passing.clone();
             lane.send()?;
+        }
+        if let Some(passing) = &self.passing {
+            passing.tell();
         }
         self.current = 0;
         self.started = true;
@@ -277,6 +304,7 @@ impl ScanState {
                 params: Params::default(),
                 stream: None,
                 alone: false,
+                passing: None,
                 counted: self.columns.is_empty(),
                 head: self.filler.clone(),
                 batches: 0,
@@ -292,6 +320,11 @@ impl ScanState {
     /// As for [`ScanState::iterate`].
     pub unsafe fn rescan(&mut self, node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
         if !self.started {
+            return Ok(());
+        }
+        if self.passing.take().is_some() {
+            // Nobody can read these rows again.
+            self.stop();
             return Ok(());
         }
         // SAFETY: the node is valid.

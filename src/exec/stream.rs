@@ -194,6 +194,13 @@ impl Stream {
         &self.batch.data[start..end]
     }
 
+    /// The rows of the current batch from number `first` on, which are used up by this: their DataRow bodies one
+    /// after the other, and where each starts.
+    pub fn take_rest(&mut self, first: usize) -> (&[u8], &[u32]) {
+        self.next = self.batch.rows.len();
+        (&self.batch.data, self.batch.rows.get(first..).unwrap_or_default())
+    }
+
     /// Asks for the next batch, if one is there and none is asked for.
     pub fn request_more(&mut self) -> Result<(), Failure> {
         if self.pending.is_none() && self.suspended {

@@ -2,11 +2,13 @@
 
 mod client;
 pub mod copy;
+mod running;
 pub mod upper;
 mod waiting;
 mod windows;
 
 pub use client::client_has_sent;
+pub use running::install_run;
 pub use waiting::{create_wait_event_set, wait_event};
 pub use windows::show_windows;
 

@@ -47,6 +47,8 @@ pub mod raw {
         pub fn SetClientEncoding(encoding: c_int) -> c_int;
         /// The parameter "xmloption" (utils/xml.h): 0 = document, 1 = content.
         pub static xmloption: c_int;
+        /// The parameter "bytea_output" (utils/bytea.h): 0 = escape, 1 = hex.
+        pub static bytea_output: c_int;
         /// The parameter "lc_monetary" (utils/pg_locale.h).
         pub static locale_monetary: *const c_char;
     }

@@ -102,12 +102,54 @@ impl Transmission {
 
 /// Whether the styles of dates, intervals and floating-point numbers are those of the wire.
 fn styles_are_plain() -> bool {
-    // SAFETY: reads backend globals. From 1 on, extra_float_digits means the shortest exact form.
+    dates_are_plain() && intervals_are_plain() && floats_are_plain()
+}
+
+/// Whether dates and times are written as on the wire (but for the time zone).
+pub fn dates_are_plain() -> bool {
+    // SAFETY: reads a backend global.
+    unsafe { pg_sys::DateStyle == pg_sys::USE_ISO_DATES as i32 }
+}
+
+/// Whether intervals are written as on the wire.
+pub fn intervals_are_plain() -> bool {
+    // SAFETY: reads a backend global.
+    unsafe { pg_sys::IntervalStyle == pg_sys::INTSTYLE_POSTGRES as i32 }
+}
+
+/// Whether floating-point numbers are written as on the wire.
+pub fn floats_are_plain() -> bool {
+    // SAFETY: reads a backend global. From 1 on it means the shortest exact form.
+    unsafe { pg_sys::extra_float_digits > 0 }
+}
+
+/// Whether bytea is written as on the wire.
+pub fn bytea_is_plain() -> bool {
+    // SAFETY: reads a backend global.
+    unsafe { raw::bytea_output == 1 }
+}
+
+/// Whether points in time are written in the time zone of the wire, GMT, which has other names.
+pub fn zone_is_plain() -> bool {
+    // SAFETY: the session always has a time zone, and the zone a name.
     unsafe {
-        pg_sys::DateStyle == pg_sys::USE_ISO_DATES as i32
-            && pg_sys::IntervalStyle == pg_sys::INTSTYLE_POSTGRES as i32
-            && pg_sys::extra_float_digits > 0
+        let zone = pg_sys::session_timezone;
+        if zone.is_null() {
+            return false;
+        }
+        let name = CStr::from_ptr(pg_sys::pg_get_timezone_name(zone)).to_bytes();
+        let name = name.strip_prefix(b"Etc/").unwrap_or(name);
+        matches!(name, b"UTC" | b"GMT" | b"UCT" | b"Zulu" | b"Universal" | b"Greenwich")
     }
+}
+
+/// Whether characters of the wire are characters of the client's, as they are.
+pub fn client_speaks_wire() -> bool {
+    // SAFETY: reads backend globals, cannot raise.
+    let client = unsafe { raw::pg_get_client_encoding() };
+    (text::server_is_utf8() && client == wire_encoding())
+        || client == pg_sys::pg_enc::PG_SQL_ASCII as i32
+            && (text::server_is_utf8() || text::server_is_sql_ascii())
 }
 
 /// Whether money is written as on the wire.
