@@ -23,6 +23,8 @@ CREATE TABLE ls (id int PRIMARY KEY, g int, v int, t text);
 CREATE TABLE lp (id int NOT NULL, g int NOT NULL, v int, t text, PRIMARY KEY (id, g));
 CREATE TABLE other AS SELECT i AS id, i % 5 AS x FROM generate_series(1, 100) i;
 
+CREATE FUNCTION here(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 + 1; END';
+CREATE FUNCTION here_now(int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN $1 + 1; END';
 CREATE FUNCTION n(most int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT (random() * most)::int';
 CREATE FUNCTION statement() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -58,7 +60,28 @@ DECLARE
     'DELETE FROM P WHERE id = %1$s AND g = %4$s',
     'WITH d AS (DELETE FROM S WHERE id = %1$s RETURNING *) INSERT INTO S SELECT id + 300, g, v, t FROM d',
     'WITH d AS (DELETE FROM P WHERE id BETWEEN %1$s AND %1$s + 2 RETURNING *) INSERT INTO P SELECT id + 700, g + 1, v, t FROM d',
-    'WITH u AS (UPDATE S SET id = id + 400 WHERE id = %1$s RETURNING id, t) UPDATE P SET t = u.t FROM u WHERE P.id = u.id - 400'
+    'WITH u AS (UPDATE S SET id = id + 400 WHERE id = %1$s RETURNING id, t) UPDATE P SET t = u.t FROM u WHERE P.id = u.id - 400',
+    -- What the shards cannot do: functions of this database, volatile conditions, values found here.
+    'UPDATE S SET v = here(v), t = left(t || here(g), 20) WHERE g <> %4$s',
+    'UPDATE S SET v = v + 1 WHERE here(id) BETWEEN %1$s AND %1$s + 40',
+    'UPDATE S SET g = here_now(g) %% 7 WHERE id < %1$s',
+    'UPDATE S SET v = NULL WHERE here_now(id) %% 10 = %4$s',
+    'UPDATE S SET v = o.x, t = here(o.id)::text FROM other o WHERE o.id = S.g AND S.id <> %1$s',
+    'UPDATE S SET t = NULL FROM other o JOIN other q USING (x) WHERE o.id = S.id AND q.x = %4$s',
+    'UPDATE S SET g = P.g FROM P WHERE P.id = S.v AND P.g < %4$s AND (SELECT count(*) FROM P q WHERE q.id = P.id) = 1',
+    'UPDATE S SET id = here(id) + 1000 WHERE g = %4$s AND here(v) > 0',
+    'UPDATE S SET v = (SELECT max(here(o.id)) FROM other o WHERE o.x = S.g) WHERE id > %1$s',
+    'UPDATE S SET v = 10 / (here(g) - %4$s) WHERE id > %1$s',
+    'DELETE FROM S WHERE here(id) = %1$s',
+    'DELETE FROM S WHERE now() > ''2000-01-01'' AND clock_timestamp() > now() AND id %% 23 = %4$s',
+    'DELETE FROM S USING other o WHERE o.id = S.v AND here(o.x) = %4$s AND S.id > 150',
+    'UPDATE P SET v = here(v) WHERE g = %4$s OR id BETWEEN %1$s AND %1$s + 10',
+    'UPDATE P SET t = o.x::text FROM other o WHERE o.id = P.id AND clock_timestamp() > now()',
+    'UPDATE P SET v = here_now(id) WHERE id %% 5 = %4$s',
+    'UPDATE P SET g = here(g) WHERE id = %1$s',
+    'DELETE FROM P USING S WHERE here(S.id) = P.id AND S.g = %4$s AND P.id > 80',
+    'WITH u AS (UPDATE S SET v = here(v) WHERE id BETWEEN %1$s AND %1$s + 9 RETURNING id, v) UPDATE P SET v = u.v FROM u WHERE P.id = u.id',
+    'WITH d AS (DELETE FROM P WHERE here(id) BETWEEN %1$s AND %1$s + 2 RETURNING *) INSERT INTO S SELECT id + 2000 + g, g, v, t FROM d'
   ];
 BEGIN
   RETURN format(kinds[1 + floor(random() * array_length(kinds, 1))::int], n(100), n(20), n(100), n(6));
@@ -119,9 +142,14 @@ END $$;
 SELECT setseed(0.25);
 INSERT INTO s SELECT i, i % 7, i, 's' || i FROM generate_series(1, 100) i; INSERT INTO ls SELECT i, i % 7, i, 's' || i FROM generate_series(1, 100) i;
 INSERT INTO p SELECT i, i % 9, i, 'p' || i FROM generate_series(1, 100) i; INSERT INTO lp SELECT i, i % 9, i, 'p' || i FROM generate_series(1, 100) i;
-CALL run(150);
+CALL run(250);
 SET plan_cache_mode = force_generic_plan;
-CALL run(75);
+CALL run(100);
+-- With row triggers of two placements.
+CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; NEW.t := left(NEW.t || lower(left(TG_OP, 1)), 20); RETURN NEW; END $$;
+CREATE TRIGGER mark BEFORE UPDATE ON s1 FOR EACH ROW EXECUTE FUNCTION mark(); CREATE TRIGGER mark BEFORE UPDATE ON ls FOR EACH ROW WHEN (abs(mod(OLD.id, 4)) = 1) EXECUTE FUNCTION mark();
+CALL run(60);
+DROP TRIGGER mark ON s1; DROP TRIGGER mark ON ls;
 SET shard_fdw.enable_sharded_scan = off;
 CALL run(75);
 RESET shard_fdw.enable_sharded_scan;
