@@ -100,7 +100,7 @@ RESET plan_cache_mode;
 SELECT twin('UPDATE tbl SET g = 5 WHERE false');
 
 -- Rows whose key changes move to their new shard.
-EXPLAIN (VERBOSE, COSTS OFF) UPDATE tbl SET id = id + 1000 WHERE id = 5;
+SELECT regexp_replace(plan_of('UPDATE tbl SET id = id + 1000 WHERE id = 5', 'VERBOSE, COSTS OFF'), '\m\d{5,}\M', 'OID');
 SELECT twin('UPDATE tbl SET id = id + 1001 WHERE id = 5');
 SELECT twin('UPDATE tbl SET id = id + 1, g = 50 WHERE id BETWEEN 100 AND 110');
 SELECT twin('UPDATE tbl SET id = -id');
@@ -110,7 +110,9 @@ SELECT twin('UPDATE par SET k = k * 2, w = w + 1 WHERE k < 20');
 BEGIN;
 UPDATE tbl SET id = id - 90 WHERE id = 20 RETURNING id, g, t;
 UPDATE loc SET id = id - 90 WHERE id = 20 RETURNING id, g, t;
-SELECT expect_error('UPDATE tbl SET id = id + 1 WHERE id = 25 RETURNING tableoid, id');
+WITH u AS (UPDATE tbl SET id = id + 1 + id / 30 WHERE id BETWEEN 25 AND 32 RETURNING tableoid::regclass, id, g) SELECT * FROM u ORDER BY id;
+UPDATE loc SET id = id + 1 + id / 30 WHERE id BETWEEN 25 AND 32;
+SELECT same_rows('SELECT * FROM tbl', 'SELECT * FROM loc');
 SELECT tableoid::regclass, * FROM tbl WHERE id = -70;
 ROLLBACK;
 SELECT twin('UPDATE tbl SET id = NULL WHERE id = 33');

@@ -116,7 +116,7 @@ WITH d AS (DELETE FROM tbl WHERE id < here(10) RETURNING id, tableoid::regclass,
 WITH d AS (DELETE FROM loc WHERE id < here(10) RETURNING id, g, v + 1 AS w) SELECT * FROM d ORDER BY id;
 SELECT same_rows('SELECT * FROM tbl', 'SELECT * FROM loc');
 -- What makes a statement for all shards impossible, by itself.
-UPDATE tbl SET g = 8 WHERE id IN (11, 12) RETURNING tableoid::regclass, id; UPDATE loc SET g = 8 WHERE id IN (11, 12);
+WITH u AS (UPDATE tbl SET g = 8 WHERE id IN (11, 12) RETURNING tableoid::regclass, id) SELECT * FROM u ORDER BY id; UPDATE loc SET g = 8 WHERE id IN (11, 12);
 UPDATE tbl SET g = 9 WHERE tableoid = 'tbl1'::regclass AND id < 20; UPDATE loc SET g = 9 WHERE id % 2 = 1 AND id < 20;
 UPDATE tbl SET t = tbl::text WHERE id = 13; UPDATE loc SET t = loc::text WHERE id = 13;
 SELECT expect_error('UPDATE tbl SET t = xmin::text || xmax::text || cmin::text || cmax::text WHERE id = here(13)');
@@ -178,6 +178,15 @@ DELETE FROM tbl WHERE here(id) = 34;
 RESET ROLE;
 ALTER TABLE tbl DISABLE ROW LEVEL SECURITY; UPDATE loc SET g = 72 WHERE id = 33; DELETE FROM loc WHERE id = 33;
 SELECT same_rows('SELECT * FROM tbl', 'SELECT * FROM loc');
+-- Rows that move and rows that stay, in one statement.
+SELECT plan('UPDATE tbl SET id = here(id) + id % 3, g = 6 WHERE id > 700 RETURNING tableoid::regclass, id');
+SELECT twin('UPDATE tbl SET id = here(id) + id % 3, g = 6 WHERE id > 700');
+SELECT twin('UPDATE tbl SET id = tbl.id + 5, t = s.t FROM twice s WHERE s.id = tbl.id AND s.id < 900');
+SELECT twin('UPDATE par SET k = k + here(w) + 1000');
+SELECT twin('UPDATE odd SET id = id + here(s) WHERE c IS NOT NULL');
+SELECT twin('UPDATE tbl SET id = NULL WHERE here(id) = 601');
+SELECT expect_error('UPDATE par SET k = CASE WHEN k > 1200 THEN here(k) END');
+SELECT tableoid::regclass, count(*), bool_and(abs(mod(id, 2)) = CASE tableoid::regclass::text WHEN 'tbl0' THEN 0 ELSE 1 END) FROM tbl GROUP BY 1 ORDER BY 1;
 -- Dropped columns.
 DROP VIEW seen; ALTER TABLE tbl DROP COLUMN v; ALTER TABLE loc DROP COLUMN v;
 SELECT twin('UPDATE tbl SET t = here(id)::text, j = NULL WHERE id % 5 = 0');

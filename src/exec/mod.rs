@@ -39,6 +39,7 @@ mod same_form;
 mod scan;
 mod sharded_change;
 mod sharded_insert;
+mod sharded_move;
 pub mod sharded_result;
 mod states;
 mod stream;

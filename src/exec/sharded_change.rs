@@ -12,6 +12,7 @@ use super::drain::{self, Drain};
 use super::early;
 use super::modify_state::ModifyState;
 use super::modify_state::collected::Changes;
+use super::sharded_move::Moves;
 use crate::deparse;
 use crate::error::Failure;
 use crate::options::load;
@@ -51,6 +52,8 @@ pub struct ShardedChange {
     /// The ModifyTable node's own function.
     function: Function,
     drain: Option<*mut Drain>,
+    /// Rows may get another place.
+    moves: Option<Box<Moves>>,
 }
 
 /// A placement whose rows are changed.
@@ -106,13 +109,16 @@ impl ShardedChange {
             let single = plan.single || !(*result).ri_projectReturning.is_null() || checks_stored;
             let function = exec_node::follow(state, follower)?;
             let drain = early::any_late(estate).then(|| drain::install(below)).transpose()?;
+            let user = compat::result_user(result, estate);
+            let moves = || Box::new(Moves::new(state, Rc::clone(&table), user, returned));
             Ok(ShardedChange {
+                moves: plan.moves.then(moves),
                 placements: table.members.iter().map(|_| None).collect(),
                 plan,
                 estate,
                 result,
                 operation,
-                user: compat::result_user(result, estate),
+                user,
                 returned,
                 tells_table,
                 single,
@@ -154,11 +160,27 @@ impl ShardedChange {
             if self.placements[index].is_none() {
                 self.open(index)?;
             }
+            let to = match &mut self.moves {
+                Some(moves) => moves.target(index, slot)?,
+                None => None,
+            };
             let Some(placement) = self.placements[index].as_deref_mut() else { return Ok(false) };
+            if let (Some(to), Some(moves)) = (to, &mut self.moves) {
+                // Earlier changes may be of the same row.
+                placement.state.send_changes(&mut placement.changes)?;
+                let (from, drained) = ((index, placement.relation), self.drain.is_some());
+                let moved = moves.run(from, to, (slot, plan_slot), self.identity, drained)?;
+                if !self.single {
+                    self.count(None, moved);
+                } else if moved > 0 && self.tells_table {
+                    (*(*self.result).ri_RelationDesc).rd_id = self.table.members[to].relid;
+                }
+                return Ok(self.single && moved > 0);
+            }
             if !self.single {
                 let Changed { state, changes, .. } = placement;
                 let done = state.change_later(changes, slot, plan_slot, self.operation)?;
-                self.count(index, done);
+                self.count(Some(index), done);
                 return Ok(false);
             }
             let changed = placement.state.change(slot, plan_slot, self.operation)?;
@@ -191,15 +213,16 @@ impl ShardedChange {
                 if let Some(placement) = self.placements[index].as_deref_mut() {
                     let Changed { state, changes, .. } = placement;
                     let done = state.take_answers(changes, 0)?;
-                    self.count(index, done);
+                    self.count(Some(index), done);
                 }
             }
             Ok(())
         }
     }
 
-    unsafe fn count(&mut self, index: usize, rows: u64) {
-        if let Some(placement) = &mut self.placements[index] {
+    /// Counts rows changed on a placement, or moved.
+    unsafe fn count(&mut self, on: Option<usize>, rows: u64) {
+        if let Some(placement) = on.and_then(|index| self.placements[index].as_mut()) {
             placement.rows += rows;
         }
         if self.counts {
@@ -245,6 +268,9 @@ impl ShardedChange {
             for placement in self.placements.iter_mut().flatten() {
                 pg_sys::table_close(placement.relation, pg_sys::NoLock as i32);
             }
+            if let Some(moves) = &mut self.moves {
+                moves.end();
+            }
             if let Some(drain) = self.drain.take() {
                 drain::end(drain);
             }
@@ -279,11 +305,13 @@ impl ShardedChange {
         }
     }
 
-    /// Servers written to, with the rows changed on each.
+    /// Servers written to, with the rows changed on each, or moved there.
     pub fn written(&self) -> impl Iterator<Item = (pg_sys::Oid, u64)> {
-        let members = self.table.members.iter();
-        members
-            .zip(&self.placements)
-            .filter_map(|(member, placement)| Some((member.server, placement.as_ref()?.rows)))
+        self.table.members.iter().enumerate().filter_map(|(index, member)| {
+            let moved = self.moves.as_ref().and_then(|moves| moves.moved_to(index));
+            let changed = self.placements.get(index)?.as_ref().map(|placement| placement.rows);
+            let rows = moved.into_iter().chain(changed).reduce(|a, b| a + b)?;
+            Some((member.server, rows))
+        })
     }
 }

@@ -20,6 +20,8 @@ pub struct ChangePlan {
     pub targets: Vec<i32>,
     /// Whether each change is to be done before the next row is looked at: something could see it.
     pub single: bool,
+    /// Whether rows may get another place.
+    pub moves: bool,
 }
 
 impl ChangePlan {
@@ -33,6 +35,7 @@ impl ChangePlan {
             let mut out = Writer::new();
             out.integers(self.targets.iter().copied());
             out.integer(i32::from(self.single));
+            out.integer(i32::from(self.moves));
             out.finish()
         }
     }
@@ -45,7 +48,11 @@ impl ChangePlan {
         // SAFETY: as the caller vouches; Reader checks lengths.
         unsafe {
             let mut list = Reader::new(list);
-            Ok(ChangePlan { targets: list.integers()?, single: list.integer()? != 0 })
+            Ok(ChangePlan {
+                targets: list.integers()?,
+                single: list.integer()? != 0,
+                moves: list.integer()? != 0,
+            })
         }
     }
 }
@@ -69,20 +76,16 @@ pub(super) unsafe fn plan(
         {
             return Ok(std::ptr::null_mut());
         }
-        let mut targets = Vec::new();
+        let (mut targets, mut moves) = (Vec::new(), false);
         if operation == CmdType::CMD_UPDATE {
             let relation = Relation::open(table.parent, pg_sys::NoLock as i32);
             targets = modify::updated_columns(root, result, &relation);
-            // Rows would have to move.
-            let decides = |&attnum: &i32| {
+            moves = targets.iter().any(|&attnum| {
                 i16::try_from(attnum).is_ok_and(|attno| table.distributes_by(attno))
-            };
-            if targets.iter().any(decides) {
-                return Ok(std::ptr::null_mut());
-            }
+            });
         }
         let single = functions::calls_volatile_of_users((*root).glob, root);
-        Ok(ChangePlan { targets, single }.to_list())
+        Ok(ChangePlan { targets, single, moves }.to_list())
     }
 }
 
