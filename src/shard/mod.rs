@@ -21,6 +21,7 @@ mod reason;
 mod refute;
 mod routes;
 mod rule;
+mod saying;
 mod spread;
 mod table;
 mod truth;

@@ -7,8 +7,8 @@
 //!
 //! Whether the row satisfies all constraints of the chosen placement is not looked at here.
 
-use super::routes::in_parents_terms;
 use super::rule::{Condition, Evaluator, Origin, Rule};
+use super::saying::in_parents_terms;
 use super::table::{Member, ShardedTable};
 use super::truth::{Formula, Truth};
 use crate::error::{Failure, SqlState};

@@ -6,13 +6,12 @@
 
 use super::expression::trust_of;
 use super::pin::{MAX_CANDIDATES, Pins, Value};
-use super::rule::{Condition, Rule};
+use super::saying::{Saying, is_whole, sayings};
 use super::table::Member;
-use super::truth::Formula;
 use crate::error::Failure;
 use crate::pg::attempt::{Trust, attempt};
 use crate::pg::memory::{self, ContextGuard};
-use crate::pg::node::{self, cast, list_vec};
+use crate::pg::node;
 use pgrx::pg_sys;
 use pgrx::pg_sys::Datum;
 use std::collections::HashMap;
@@ -24,14 +23,10 @@ pub struct Routes {
     columns: Vec<i16>,
     trust: Trust,
     places: HashMap<u64, Vec<usize>>,
+    /// Per placement: whether what the map says of it is all that its rule says.
+    whole: Vec<bool>,
     context: pg_sys::MemoryContext,
     descriptor: pg_sys::TupleDesc,
-}
-
-/// `expression = ANY (constants)`, as one placement says it.
-struct Saying {
-    expression: *mut pg_sys::Node,
-    constants: Vec<u64>,
 }
 
 impl Routes {
@@ -49,6 +44,7 @@ impl Routes {
             // The first placement's sayings are tried one after the other.
             for first in sayings.first()? {
                 let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
+                let mut whole = Vec::with_capacity(members.len());
                 let everywhere = sayings.iter().enumerate().all(|(index, own)| {
                     let Some(same) = own.iter().find(|saying| {
                         pg_sys::equal(saying.expression.cast(), first.expression.cast())
@@ -58,10 +54,11 @@ impl Routes {
                     for &constant in &same.constants {
                         places.entry(constant).or_default().push(index);
                     }
+                    whole.push(is_whole(&members[index], same));
                     true
                 });
                 if everywhere {
-                    return Some(Routes::made(first.expression, places, descriptor));
+                    return Some(Routes::made(first.expression, places, whole, descriptor));
                 }
             }
             None
@@ -71,6 +68,7 @@ impl Routes {
     unsafe fn made(
         expression: *mut pg_sys::Node,
         places: HashMap<u64, Vec<usize>>,
+        whole: Vec<bool>,
         descriptor: pg_sys::TupleDesc,
     ) -> Routes {
         // SAFETY: copies into a new context, a child of CacheMemoryContext.
@@ -88,6 +86,7 @@ impl Routes {
                 columns,
                 expression,
                 places,
+                whole,
                 descriptor: pg_sys::CreateTupleDescCopy(descriptor),
                 context,
             }
@@ -102,6 +101,11 @@ impl Routes {
     /// The placements that say they take this value of the expression, ascending.
     pub(super) fn takers(&self, value: Datum) -> &[usize] {
         self.places.get(&(value.value() as u64)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether placement `index` can hold a row for every value that the map gives it: its rule demands nothing else.
+    pub fn settles(&self, index: usize) -> bool {
+        self.whole[index]
     }
 
     /// The columns the expression needs.
@@ -283,107 +287,6 @@ impl Drop for Routes {
             // SAFETY: the context is this map's own. While unwinding it is leaked rather than risk an ERROR.
             unsafe { pg_sys::MemoryContextDelete(self.context) }
         }
-    }
-}
-
-/// What the rule says of the form `expression = ANY (constants)`.
-unsafe fn sayings(rule: &Rule, member: &Member) -> Vec<Saying> {
-    let conditions = rule.conditions.iter();
-    // SAFETY: the rule's expressions are valid nodes.
-    conditions.flat_map(|condition| unsafe { saying(rule, member, condition) }).collect()
-}
-
-unsafe fn saying(rule: &Rule, member: &Member, condition: &Condition) -> Vec<Saying> {
-    let mut parts = Vec::new();
-    // AND may hold several (a list partition says IS NOT NULL besides); under OR a part alone says nothing.
-    match &condition.formula {
-        Formula::Leaf(leaf) => parts.push(*leaf),
-        Formula::All(members) => parts.extend(members.iter().filter_map(|member| match member {
-            Formula::Leaf(leaf) => Some(*leaf),
-            _ => None,
-        })),
-        Formula::Any(_) => {}
-    }
-    parts
-        .into_iter()
-        .filter_map(|leaf| {
-            let leaf = &rule.leaves[leaf];
-            let columns = leaf.columns.as_ref()?;
-            if columns.iter().any(|&column| member.parent_column(column) == 0) {
-                return None;
-            }
-            // SAFETY: as the caller vouches.
-            unsafe { read(in_parents_terms(leaf.expression().cast(), member)) }
-        })
-        .collect()
-}
-
-/// `expression = constant`, `constant = expression` or `expression = ANY (array constant)`, of a type that is passed
-/// by value and whose equality is identity.
-unsafe fn read(expression: *mut pg_sys::Node) -> Option<Saying> {
-    // SAFETY: nodes are cast by their tags.
-    unsafe {
-        if let Some(operator) = cast::<pg_sys::OpExpr, _>(expression) {
-            let args = list_vec::<pg_sys::Node>(operator.args);
-            let [left, right] = args[..] else { return None };
-            if !is_plain_equality(operator.opno) {
-                return None;
-            }
-            let (expression, constant) = match (constant(left), constant(right)) {
-                (None, Some(constant)) => (left, constant),
-                (Some(constant), None) => (right, constant),
-                _ => return None,
-            };
-            return Some(Saying { expression, constants: vec![constant] });
-        }
-        let any = cast::<pg_sys::ScalarArrayOpExpr, _>(expression)?;
-        let args = list_vec::<pg_sys::Node>(any.args);
-        let [left, right] = args[..] else { return None };
-        let array = cast::<pg_sys::Const, _>(right)?;
-        if !any.useOr || array.constisnull || !is_plain_equality(any.opno) {
-            return None;
-        }
-        let constants = crate::pg::array::by_value_elements(array.constvalue)?;
-        Some(Saying { expression: left, constants })
-    }
-}
-
-unsafe fn constant(node: *mut pg_sys::Node) -> Option<u64> {
-    // SAFETY: the node is cast by its tag.
-    let constant = unsafe { cast::<pg_sys::Const, _>(node) }?;
-    (!constant.constisnull && constant.constbyval).then_some(constant.constvalue.value() as u64)
-}
-
-/// Equality of two values of the same built-in type whose Datum is the value: equal means the same Datum.
-fn is_plain_equality(operator: pg_sys::Oid) -> bool {
-    /// pg_operator.dat: `=` of smallint, integer, bigint, boolean, oid and date.
-    const EQUALITIES: [u32; 6] = [94, 96, 410, 91, 607, 1093];
-    EQUALITIES.contains(&operator.to_u32())
-}
-
-/// An expression over a placement's columns as one over those of the parent, which must have them all.
-///
-/// # Safety
-/// `expression` is valid, its Vars are of the placement.
-pub(super) unsafe fn in_parents_terms(
-    expression: *mut pg_sys::Node,
-    member: &Member,
-) -> *mut pg_sys::Node {
-    if member.has_parents_layout() {
-        return expression;
-    }
-    // SAFETY: a copy of a valid expression, whose Vars are renumbered.
-    unsafe {
-        let copy = pg_sys::copyObjectImpl(expression.cast()).cast::<pg_sys::Node>();
-        node::any_node(copy, &mut |part| {
-            if node::is_a(part, pg_sys::NodeTag::T_Var) {
-                let var = part.cast::<pg_sys::Var>();
-                (*var).varattno = member.parent_column((*var).varattno);
-                (*var).varattnosyn = (*var).varattno;
-            }
-            false
-        });
-        copy
     }
 }
 

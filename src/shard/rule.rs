@@ -164,6 +164,11 @@ impl Rule {
         }
     }
 
+    /// The columns that conditions need, as far as these can be evaluated.
+    pub fn columns(&self) -> &[i16] {
+        &self.used
+    }
+
     /// Whether some condition that can be evaluated needs column `attno`.
     pub fn uses(&self, attno: i16) -> bool {
         self.leaves.iter().filter_map(|leaf| leaf.columns.as_ref()).any(|c| c.contains(&attno))

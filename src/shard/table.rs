@@ -78,16 +78,17 @@ pub struct ShardedTable {
     pub changes_whole: bool,
     /// Whether one statement can ask all placements.
     uniform: bool,
+    /// Columns that rules need.
+    used: Vec<i16>,
     pub(super) routes: Option<Routes>,
     /// What tells the placements apart, made when a row is first placed without the help of `routes`.
     pub(super) decisive: OnceCell<Vec<Vec<Decisive>>>,
 }
 
 impl ShardedTable {
-    /// Whether some placement's rule, or the map of all, needs column `attno`.
+    /// Whether some placement's rule needs column `attno`.
     pub fn uses(&self, attno: i16) -> bool {
-        self.routes.as_ref().is_some_and(|routes| routes.columns().contains(&attno))
-            || self.members.iter().any(|member| member.rule.as_ref().is_some_and(|r| r.uses(attno)))
+        self.used.contains(&attno)
     }
 
     /// The columns whose values decide alone on which placement a row is: those of the sharding expression, when the
@@ -128,14 +129,18 @@ impl ShardedTable {
     ) -> Result<Vec<usize>, Failure> {
         // SAFETY: as the caller vouches.
         unsafe {
-            let all = || (0..self.members.len()).collect::<Vec<_>>();
-            let candidates = match &self.routes {
+            let mapped = match &self.routes {
                 Some(routes) if honoured(Origin::Check) && honoured(Origin::Partition) => {
-                    routes.find(pins)?.unwrap_or_else(all)
+                    routes.find(pins)?.map(|found| (routes, found))
                 }
-                _ => all(),
+                _ => None,
             };
-            let mut selected = Vec::with_capacity(candidates.len());
+            let (settled, candidates) = match mapped {
+                Some((routes, found)) => found.into_iter().partition(|&i| routes.settles(i)),
+                None => (Vec::new(), (0..self.members.len()).collect::<Vec<_>>()),
+            };
+            let mut selected: Vec<usize> = settled;
+            let in_order = candidates.is_empty() || selected.is_empty();
             for index in candidates {
                 let verdict = match &self.members[index].rule {
                     Some(rule) => refute(rule, pins, honoured)?,
@@ -144,6 +149,9 @@ impl ShardedTable {
                 if verdict != Verdict::Refuted {
                     selected.push(index);
                 }
+            }
+            if !in_order {
+                selected.sort_unstable();
             }
             Ok(selected)
         }
@@ -270,7 +278,14 @@ impl ShardedTable {
             let table = Rc::new(first.standing_for(parent, full_names));
             let routes = Routes::new(&members, relation.descriptor());
             let decisive = OnceCell::new();
+            let rules = members.iter().filter_map(|member| member.rule.as_deref());
+            let of_rules = rules.flat_map(|rule| rule.columns().iter().copied());
+            let of_map = routes.iter().flat_map(|routes| routes.columns().iter().copied());
+            let mut used: Vec<i16> = of_rules.chain(of_map).collect();
+            used.sort_unstable();
+            used.dedup();
             Ok(Some(ShardedTable {
+                used,
                 parent,
                 members,
                 table,
