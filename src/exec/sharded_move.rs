@@ -105,7 +105,9 @@ impl Moves {
                     self.leaving[own] = Some(Box::new(state));
                 }
                 if self.entering[to].is_none() {
-                    let placement = Placement::open(&self.table.members[to], &self.parent)?;
+                    let member = &self.table.members[to];
+                    let mut placement = Placement::open(member, &self.parent)?;
+                    placement.connect(member, &self.parent)?;
                     self.entering[to] = Some(Box::new(placement));
                 }
             }
@@ -117,7 +119,7 @@ impl Moves {
                 return Ok(0);
             }
             let Some(row) = entering.prepare(slot)? else { return Ok(0) };
-            let stored = entering.state.insert(&[row])?;
+            let stored = entering.state()?.insert(&[row])?;
             entering.rows += stored;
             if stored > 0 {
                 entering.stored(row, slot);
