@@ -6,15 +6,15 @@
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use crate::exec::{
-    analyze, copy, direct, explain, foreign_scan, import, modify, recheck, truncate,
+    analyze, async_append, copy, direct, explain, foreign_scan, import, modify, recheck, truncate,
 };
 use crate::pg::guard::entry;
 use crate::plan;
 use pgrx::pg_sys::{
-    AcquireSampleRowsFunc, BlockNumber, CmdType, DropBehavior, EState, ExplainState, FdwRoutine,
-    ForeignPath, ForeignScan, ForeignScanState, ImportForeignSchemaStmt, Index, JoinPathExtraData,
-    JoinType, List, ModifyTable, ModifyTableState, Oid, Plan, PlannerInfo, RangeTblEntry,
-    RelOptInfo, Relation, ResultRelInfo, TupleTableSlot, UpperRelationKind,
+    AcquireSampleRowsFunc, AsyncRequest, BlockNumber, CmdType, DropBehavior, EState, ExplainState,
+    FdwRoutine, ForeignPath, ForeignScan, ForeignScanState, ImportForeignSchemaStmt, Index,
+    JoinPathExtraData, JoinType, List, ModifyTable, ModifyTableState, Oid, Plan, PlannerInfo,
+    RangeTblEntry, RelOptInfo, Relation, ResultRelInfo, TupleTableSlot, UpperRelationKind,
 };
 use pgrx::prelude::*;
 use std::ffi::{c_int, c_void};
@@ -57,6 +57,10 @@ fn shard_fdw_handler() -> PgBox<FdwRoutine> {
     routine.ExplainForeignModify = Some(explain_foreign_modify);
     routine.AnalyzeForeignTable = Some(analyze_foreign_table);
     routine.ImportForeignSchema = Some(import_foreign_schema);
+    routine.IsForeignPathAsyncCapable = Some(is_foreign_path_async_capable);
+    routine.ForeignAsyncRequest = Some(foreign_async_request);
+    routine.ForeignAsyncConfigureWait = Some(foreign_async_configure_wait);
+    routine.ForeignAsyncNotify = Some(foreign_async_notify);
     routine.into_pg_boxed()
 }
 
@@ -324,4 +328,20 @@ unsafe extern "C-unwind" fn import_foreign_schema(
     server: Oid,
 ) -> *mut List {
     unsafe { entry(|| import::import(statement, server)) }
+}
+
+unsafe extern "C-unwind" fn is_foreign_path_async_capable(path: *mut ForeignPath) -> bool {
+    unsafe { entry(|| Ok(plan::paths::is_async_capable(path))) }
+}
+
+unsafe extern "C-unwind" fn foreign_async_request(request: *mut AsyncRequest) {
+    unsafe { entry(|| async_append::request(request)) }
+}
+
+unsafe extern "C-unwind" fn foreign_async_configure_wait(request: *mut AsyncRequest) {
+    unsafe { entry(|| async_append::configure_wait(request)) }
+}
+
+unsafe extern "C-unwind" fn foreign_async_notify(request: *mut AsyncRequest) {
+    unsafe { entry(|| async_append::notify(request)) }
 }

@@ -3,6 +3,7 @@
 mod alone;
 pub mod analyze;
 mod arena;
+pub mod async_append;
 mod codec;
 pub mod commands;
 mod conflict;

@@ -4,6 +4,8 @@
 //! A plain foreign table is the case of one placement. State lives in the query's memory context and is dropped
 //! with it, so an ERROR needs no End callback.
 
+mod waiting;
+
 use super::join_columns::describe_columns;
 use super::lane::{Lane, Step};
 use super::merge::Merge;
@@ -43,6 +45,12 @@ pub struct ScanState {
     merge: Option<Merge>,
     /// Rows go to the client as they come.
     passing: Option<Rc<Passing>>,
+    /// Rows that have not come yet are waited for.
+    patient: bool,
+    /// The last call would have had to wait.
+    waits: bool,
+    /// So many scans share the memory for rows that were read ahead.
+    siblings: usize,
 }
 
 impl ScanState {
@@ -93,6 +101,9 @@ impl ScanState {
                 started: false,
                 merge: Merge::new(&plan.merge, (*(*node).ss.ps.state).es_query_cxt)?,
                 passing: None,
+                patient: true,
+                waits: false,
+                siblings: 1,
                 plan,
             })
         }
@@ -119,7 +130,8 @@ impl ScanState {
                 self.merge = Some(merge);
                 return merged.map(|()| slot);
             }
-            let only = self.lanes.len() == 1;
+            let only = self.lanes.len() == 1 && self.patient;
+            self.waits = false;
             loop {
                 let (mut ended, mut passed) = (0, false);
                 for step in 0..self.lanes.len() {
@@ -147,12 +159,11 @@ impl ScanState {
                 if passed {
                     continue;
                 }
-                let waited: Vec<_> = self
-                    .lanes
-                    .iter()
-                    .filter_map(|lane| lane.stream.as_ref())
-                    .filter_map(|stream| Some((&**stream.participant(), stream.ticket()?)))
-                    .collect();
+                if !self.patient {
+                    self.waits = true;
+                    return Ok(slot);
+                }
+                let waited: Vec<_> = self.tickets().collect();
                 txn::wait_any(&waited, None)?;
             }
         }
@@ -256,7 +267,7 @@ impl ScanState {
         let alone = !self.plan.locking
             && unsafe { alone::is_alone(node) }
             && alone::once_each(servers.iter().copied());
-        let streams = active.len();
+        let streams = active.len() * self.siblings;
         for (index, participant) in active.into_iter().zip(participants) {
             let (fetch, locking, keep) = (self.plan.fetch_size, self.plan.locking, self.keep);
             if locking {

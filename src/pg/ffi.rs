@@ -135,3 +135,48 @@ pub unsafe fn get_rel_all_updated_cols(
         pgrx::pg_sys::ffi::pg_guard_ffi_boundary(|| bare::get_rel_all_updated_cols(root, rel))
     }
 }
+
+/// Delivers a row, or the end of the rows, to Append (executor/execAsync.h).
+///
+/// # Safety
+/// In a callback for `request`; the slot is the scan node's.
+#[allow(non_snake_case)]
+pub unsafe fn ExecAsyncRequestDone(
+    request: *mut pg_sys::AsyncRequest,
+    result: *mut pg_sys::TupleTableSlot,
+) {
+    // SAFETY: the closure owns nothing; the caller vouches for the arguments.
+    unsafe {
+        pg_sys::ffi::pg_guard_ffi_boundary(|| bare_async::ExecAsyncRequestDone(request, result));
+    }
+}
+
+/// Tells Append that the row has not come yet (executor/execAsync.h).
+///
+/// # Safety
+/// In a callback for `request`.
+#[allow(non_snake_case)]
+pub unsafe fn ExecAsyncRequestPending(request: *mut pg_sys::AsyncRequest) {
+    // SAFETY: the closure owns nothing; the caller vouches for the argument.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| bare_async::ExecAsyncRequestPending(request)) }
+}
+
+/// Has Append take what was delivered by a callback that it does not expect it from (executor/execAsync.h).
+///
+/// # Safety
+/// In ForeignAsyncConfigureWait.
+#[allow(non_snake_case)]
+pub unsafe fn ExecAsyncResponse(request: *mut pg_sys::AsyncRequest) {
+    // SAFETY: the closure owns nothing; the caller vouches for the argument.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| bare_async::ExecAsyncResponse(request)) }
+}
+
+mod bare_async {
+    use pgrx::pg_sys::{AsyncRequest, TupleTableSlot};
+    // SAFETY: signatures as in executor/execAsync.h, the same in PostgreSQL 15 to 18.
+    unsafe extern "C-unwind" {
+        pub fn ExecAsyncRequestDone(request: *mut AsyncRequest, result: *mut TupleTableSlot);
+        pub fn ExecAsyncRequestPending(request: *mut AsyncRequest);
+        pub fn ExecAsyncResponse(request: *mut AsyncRequest);
+    }
+}

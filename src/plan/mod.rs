@@ -21,7 +21,7 @@ mod naming;
 mod parameterized;
 mod partial;
 mod pathkeys;
-mod paths;
+pub mod paths;
 pub mod private;
 mod prune;
 mod relinfo;

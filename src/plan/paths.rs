@@ -1,7 +1,7 @@
 //! Foreign paths: unsorted, and sorted by the shard where an order is of use.
 
 use super::relinfo::RelInfo;
-use super::{cost, merge, pathkeys};
+use super::{cost, merge, pathkeys, row_marks};
 use crate::deparse::SortKey;
 use crate::error::Failure;
 use crate::pg::compat::{self, PathCost};
@@ -124,4 +124,21 @@ pub(super) unsafe fn sort_keys(
         }
     }
     Some(keys)
+}
+
+/// IsForeignPathAsyncCapable: whether Append may run the scan at the same time as others. Not one that locks rows, which are
+/// locked in the order in which they are read.
+///
+/// # Safety
+/// `path` is one of ours.
+pub unsafe fn is_async_capable(path: *mut pg_sys::ForeignPath) -> bool {
+    // SAFETY: as the caller vouches; the state of a relation of ours is in its fdw_private.
+    unsafe {
+        let Some(info) = RelInfo::of((*path).path.parent) else { return false };
+        let names_only = info.upper.as_ref().is_some_and(|upper| upper.names_only);
+        let tables: Vec<u32> = info.from.tables();
+        !names_only
+            && info.scope.tables.values().all(|table| table.async_capable)
+            && row_marks::locks(info.scope.root, &tables).is_empty()
+    }
 }

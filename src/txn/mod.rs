@@ -32,7 +32,7 @@ pub use gid::{Gid, NotOurs};
 pub use nesting::Stamp;
 pub use participant::{Participant, wait_any};
 pub use places::{Place, set_finder};
-pub use registry::{enlist, enlist_all, enlist_kept, rely_on};
+pub use registry::{enlist, enlist_all, enlist_kept, enlist_ready, rely_on};
 pub use resolver::{Decision, decide, force, resolve, survey};
 
 use crate::pg::worker::Lives;

@@ -66,6 +66,15 @@ pub fn rely_on(of: &[Rc<Participant>], needed: Likeness) -> Result<(), Failure> 
     likeness::require(needed, of.iter().map(|participant| participant.connection()))
 }
 
+/// Makes the connections that [`enlist`] will want for `servers`, at the same time, and replaces those that have died while
+/// they were idle: once two requests are under way on one, none of them could be sent again.
+pub fn enlist_ready(servers: &[Oid], user: Oid) -> Result<(), Failure> {
+    for participant in enlist_all(servers, user)? {
+        participant.refresh()?;
+    }
+    Ok(())
+}
+
 fn add(connection: Rc<Connection>, user: Oid) -> Result<Rc<Participant>, Failure> {
     // Several users may share one mapping (PUBLIC), hence one connection.
     if let Some(known) = find(|p| p.connection().key == connection.key) {

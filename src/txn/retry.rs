@@ -42,6 +42,17 @@ impl First {
     }
 }
 
+impl Participant {
+    /// Replaces a connection that has died while it was idle, before anything is sent on it.
+    pub(super) fn refresh(&self) -> Result<(), Failure> {
+        let untouched = !self.nesting().borrow().begun() && self.session().outstanding() == 0;
+        if untouched && !self.is_lost() && self.session().is_dead() {
+            return self.replace();
+        }
+        Ok(())
+    }
+}
+
 /// An owned [`Request`].
 pub enum Copy {
     /// See [`Request::Simple`].

@@ -1,0 +1,173 @@
+//! Scans under an Append that run at the same time: ForeignAsyncRequest and what belongs to it.
+//!
+//! Append asks each of its scans for a row; those that have none send their queries and say so. When nobody has one, Append
+//! lets each add its socket to an event set and waits for that. We add none: the first of our scans that is asked waits
+//! itself, for all of them, with `txn::wait_any`. So a cancel is seen at once in every version of PostgreSQL, the detector of
+//! deadlocks knows of the wait, sockets that several scans share are waited for once, and what TLS holds back is read
+//! before. An Append without registered events looks again at once, and then finds who has a row.
+//!
+//! The answers of several scans on one connection come one after the other, each to its own scan.
+
+use super::foreign_scan;
+use super::scan::ScanState;
+use crate::error::Failure;
+use crate::pg::ffi::{ExecAsyncRequestDone, ExecAsyncRequestPending, ExecAsyncResponse};
+use crate::pg::node;
+use crate::txn;
+use pgrx::pg_sys;
+use pgrx::pg_sys::{AppendState, AsyncRequest, ForeignScanState, NodeTag};
+
+/// ForeignAsyncRequest: a row if there is one, else the query is sent.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn request(request: *mut AsyncRequest) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        connect(request)?;
+        produce(request)
+    }
+}
+
+/// ForeignAsyncNotify. Only called for a socket of ours, and we register none.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn notify(request: *mut AsyncRequest) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches.
+    unsafe { produce(request) }
+}
+
+/// ForeignAsyncConfigureWait: gives the row if it is there by now. If nobody has one and Append has nothing else to do, waits
+/// until one of our scans can go on.
+///
+/// # Safety
+/// Arguments as fdwhandler.sgml says.
+pub unsafe fn configure_wait(request: *mut AsyncRequest) -> Result<(), Failure> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let Some(state) = state_of(request) else { return produce(request) };
+        if !state.is_ready() {
+            let append = requestor(request);
+            if (*append).as_nasyncresults > 0 || !(*append).as_syncdone {
+                return Ok(());
+            }
+            wait_for_any(append, (*request).requestee.cast())?;
+            if !state_of(request).is_some_and(|state| state.is_ready()) {
+                return Ok(());
+            }
+        }
+        (*request).callback_pending = false;
+        produce(request)?;
+        if (*request).request_complete {
+            let counter = (*(*request).requestee).instrument;
+            if !counter.is_null() && !is_empty((*request).result) {
+                // Append counts the rows of the other two callbacks.
+                (*counter).tuplecount += 1.0;
+            }
+        }
+        ExecAsyncResponse(request);
+        Ok(())
+    }
+}
+
+/// Runs the scan node as far as it goes without waiting.
+unsafe fn produce(request: *mut AsyncRequest) -> Result<(), Failure> {
+    // SAFETY: a request for a scan of ours; the node's function is that of ForeignScan, without the instrumentation that
+    // Append sees to.
+    unsafe {
+        let scan = (*request).requestee;
+        if let Some(state) = state_of(request) {
+            state.set_patient(false);
+        }
+        let Some(run) = (*scan).ExecProcNodeReal else {
+            return Err(Failure::internal("a scan was not initialised"));
+        };
+        let slot = pg_sys::ffi::pg_guard_ffi_boundary(|| run(scan));
+        let waits = state_of(request).is_some_and(|state| {
+            state.set_patient(true);
+            state.waits()
+        });
+        if waits && is_empty(slot) {
+            ExecAsyncRequestPending(request);
+        } else {
+            ExecAsyncRequestDone(request, slot);
+        }
+        Ok(())
+    }
+}
+
+/// Waits until one of our scans under `append` can go on.
+unsafe fn wait_for_any(
+    append: *mut AppendState,
+    own: *mut ForeignScanState,
+) -> Result<(), Failure> {
+    // SAFETY: an Append in execution has a request for each of its asynchronous plans.
+    unsafe {
+        let mut waiting = Vec::new();
+        for index in node::members((*append).as_asyncplans) {
+            let request = *(*append).as_asyncrequests.add(index as usize);
+            let scan = (*request).requestee.cast::<ForeignScanState>();
+            if (*request).callback_pending && is_like(scan, own) {
+                let Some(state) = foreign_scan::state(scan) else { continue };
+                waiting.extend(state.tickets());
+            }
+        }
+        txn::wait_any(&waiting, None)
+    }
+}
+
+/// Before the first request of an Append: logs in to the servers of all its scans at the same time.
+unsafe fn connect(request: *mut AsyncRequest) -> Result<(), Failure> {
+    // SAFETY: as for `wait_for_any`.
+    unsafe {
+        let append = requestor(request);
+        let plans = (*append).as_valid_asyncplans;
+        if pg_sys::bms_next_member(plans, -1) != (*request).request_index {
+            return Ok(());
+        }
+        let own = (*request).requestee.cast::<ForeignScanState>();
+        let scans: Vec<_> = node::members(plans)
+            .map(|index| (**(*append).as_asyncrequests.add(index as usize)).requestee.cast())
+            .filter(|&scan: &*mut ForeignScanState| is_like(scan, own))
+            .collect();
+        let (mut user, mut servers) = (None, Vec::new());
+        for &scan in &scans {
+            let Some(state) = foreign_scan::state(scan) else { continue };
+            state.set_siblings(scans.len());
+            if *user.get_or_insert(state.user()) == state.user() {
+                servers.extend(state.servers_to_ask());
+            }
+        }
+        match user {
+            Some(user) if servers.len() > 1 => txn::enlist_ready(&servers, user),
+            _ => Ok(()),
+        }
+    }
+}
+
+unsafe fn requestor(request: *mut AsyncRequest) -> *mut AppendState {
+    // SAFETY: only Append makes requests.
+    unsafe { (*request).requestor.cast() }
+}
+
+unsafe fn state_of<'a>(request: *mut AsyncRequest) -> Option<&'a mut ScanState> {
+    // SAFETY: the requests that reach us are for scans of ours.
+    unsafe { foreign_scan::state((*request).requestee.cast()) }
+}
+
+/// Whether `scan` is a foreign scan with the callbacks of `own`.
+unsafe fn is_like(scan: *mut ForeignScanState, own: *mut ForeignScanState) -> bool {
+    // SAFETY: nodes in execution; a ForeignScanState has its routine.
+    unsafe {
+        let address = |scan: *mut ForeignScanState| {
+            (*(*scan).fdwroutine).ForeignAsyncRequest.map(|function| function as usize)
+        };
+        node::is_a(scan, NodeTag::T_ForeignScanState) && address(scan) == address(own)
+    }
+}
+
+unsafe fn is_empty(slot: *mut pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: NULL or a slot.
+    unsafe { slot.is_null() || (*slot).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0 }
+}
