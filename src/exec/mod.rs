@@ -21,6 +21,7 @@ mod join_columns;
 mod kinds;
 mod lane;
 mod layout;
+mod leaving;
 mod merge;
 pub mod modify;
 mod modify_state;

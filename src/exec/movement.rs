@@ -7,6 +7,7 @@
 
 use super::destination::Destination;
 use super::early;
+use super::leaving::Leaving;
 use super::modify_state::ModifyState;
 use super::placement::{Conflict, Parent, Placement};
 use crate::deparse::OnConflict;
@@ -87,6 +88,7 @@ pub struct Movement {
     user: pg_sys::Oid,
     /// Deletes a row that goes away; made with the first one.
     delete: Option<Box<ModifyState>>,
+    triggers: Leaving,
     /// Where rows went, parallel to the table's members.
     placements: Vec<Option<Box<Placement>>>,
 }
@@ -121,6 +123,7 @@ impl Movement {
                 estate,
                 user: compat::result_user(result, estate),
                 delete: None,
+                triggers: Leaving::new(estate, result),
                 placements: table.members.iter().map(|_| None).collect(),
                 table,
             }
@@ -148,10 +151,14 @@ impl Movement {
                 None => slot,
             };
             if self.placer.may_keep(self.own, row) {
+                self.triggers.stays();
                 return Ok(None);
             }
             let to = self.placer.place(row)?;
             self.open(to)?;
+            if !self.triggers.before(plan_slot) {
+                return Ok(Some(0));
+            }
             let deleted = match &mut self.delete {
                 Some(delete) => {
                     delete.identity = identity;
@@ -162,6 +169,7 @@ impl Movement {
             if deleted == 0 {
                 return Ok(Some(0));
             }
+            self.triggers.after(plan_slot);
             let Some(placement) = self.placements[to].as_mut() else { return Ok(Some(0)) };
             let Some(ready) = placement.prepare(row)? else { return Ok(Some(0)) };
             let stored = placement.state()?.insert(&[ready])?;
@@ -229,14 +237,6 @@ impl Movement {
             }
             if self.conversion.as_ref().is_some_and(|conversion| conversion.loses) {
                 return refuse("It has columns that its parent lacks: the row would lose them.");
-            }
-            let triggers = (*self.result).ri_TrigDesc;
-            if !triggers.is_null()
-                && ((*triggers).trig_update_after_row
-                    || (*triggers).trig_delete_before_row
-                    || (*triggers).trig_delete_after_row)
-            {
-                return refuse("It has row triggers AFTER UPDATE, or for DELETE.");
             }
             let mut read = std::ptr::null_mut();
             let rti = (*self.result).ri_RangeTableIndex;

@@ -3,6 +3,7 @@
 mod client;
 pub mod copy;
 mod running;
+pub mod triggers;
 pub mod upper;
 mod waiting;
 mod windows;
