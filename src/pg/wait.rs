@@ -82,15 +82,16 @@ fn wait_for(
     // SAFETY: the set is alive (backend lifetime); the events are plain data the call fills, as many as it says;
     // MyLatch is set in every backend and worker.
     let fired = unsafe {
-        let mut events: [pg_sys::WaitEvent; MOST] = std::mem::zeroed();
+        let mut events = [const { std::mem::MaybeUninit::<pg_sys::WaitEvent>::uninit() }; MOST];
         let fired = pg_sys::WaitEventSetWait(
             set,
             timeout as _,
-            events.as_mut_ptr(),
+            events.as_mut_ptr().cast(),
             room.min(MOST) as i32,
             compat::wait_event(),
         );
         for event in events.iter().take(fired.max(0) as usize) {
+            let event = event.assume_init_ref();
             if event.events & pg_sys::WL_LATCH_SET != 0 {
                 pg_sys::ResetLatch(pg_sys::MyLatch);
             } else if let Ok(index) = usize::try_from(event.pos - SOCKETS) {

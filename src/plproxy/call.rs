@@ -11,6 +11,7 @@ use super::local;
 use super::login;
 use super::output::Output;
 use super::route::{self, Values};
+use super::rowwise;
 use crate::error::Failure;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
 use std::rc::Rc;
@@ -22,6 +23,9 @@ use std::rc::Rc;
 pub unsafe fn call(info: FunctionCallInfo) -> Result<Datum, Failure> {
     // SAFETY: as the caller vouches.
     unsafe {
+        if rowwise::goes_on(info) {
+            return Ok(rowwise::next(info));
+        }
         let function = cache::get((*(*info).flinfo).fn_oid)?;
         let arguments = arguments(&function, info);
         let record = match function.returns {

@@ -39,7 +39,6 @@ pub enum Origin {
 }
 
 /// A cluster.
-#[derive(Debug)]
 pub struct Cluster {
     pub name: String,
     pub origin: Origin,

@@ -9,7 +9,7 @@ pub type Keywords = Vec<(String, String)>;
 /// Reads `text`.
 pub fn parse(text: &str) -> Result<Keywords, String> {
     match text.strip_prefix("postgresql://").or_else(|| text.strip_prefix("postgres://")) {
-        Some(rest) => uri(text, rest),
+        Some(rest) => uri(rest),
         None => pairs(text),
     }
 }
@@ -55,7 +55,7 @@ fn value(text: &str) -> Result<(String, &str), String> {
     Ok((out, ""))
 }
 
-fn uri(whole: &str, rest: &str) -> Result<Keywords, String> {
+fn uri(rest: &str) -> Result<Keywords, String> {
     let mut out = Keywords::new();
     let (rest, parameters) = rest.split_once('?').map_or((rest, ""), |(a, b)| (a, b));
     let (authority, database) = rest.split_once('/').map_or((rest, ""), |(a, b)| (a, b));
@@ -63,7 +63,12 @@ fn uri(whole: &str, rest: &str) -> Result<Keywords, String> {
     let (user, password) = login.split_once(':').map_or((login, ""), |(a, b)| (a, b));
     let mut put = |key: &str, value: &str| -> Result<(), String> {
         if !value.is_empty() {
-            out.push((decode(key)?, decode(value)?));
+            // Passwords are not shown.
+            let hide = |error: String| match key {
+                "password" => "invalid percent-encoded token in the password".to_owned(),
+                _ => error,
+            };
+            out.push((decode(key)?, decode(value).map_err(hide)?));
         }
         Ok(())
     };
@@ -76,7 +81,7 @@ fn uri(whole: &str, rest: &str) -> Result<Keywords, String> {
             Some(inner) => {
                 let (name, behind) = inner.split_once(']').ok_or_else(|| {
                     format!(
-                        "end of string reached when looking for matching \"]\" in IPv6 host address in URI: \"{whole}\""
+                        "end of string reached when looking for matching \"]\" in IPv6 host address in URI: \"{host}\""
                     )
                 })?;
                 (name, behind.strip_prefix(':').unwrap_or(""))

@@ -13,9 +13,10 @@ use super::link::{Link, Refused, Unsent};
 use super::output::Output;
 use super::report;
 use super::route::{Task, Values};
+use super::run::{Run, Sockets};
 use crate::error::Failure;
-use crate::pg::wait::{self, Wake};
-use crate::wire::{Params, Reply, Request, Ticket, WireError};
+use crate::pg::wait::Wake;
+use crate::wire::{Params, Request, WireError};
 use pgrx::pg_sys::Oid;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -24,8 +25,6 @@ use std::time::{Duration, Instant};
 
 /// Rows that have come are passed on when they are this many bytes.
 const CHUNK: usize = 64 * 1024;
-/// A partition whose turn has not come is not read on when it has sent this much.
-const HELD_BACK: usize = 1024 * 1024;
 /// How long the queries that still run may take to obey, all together.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 /// How long one of them may take before the next has its turn.
@@ -38,36 +37,6 @@ pub struct Call<'a> {
     pub user: Oid,
     pub arguments: &'a Values,
     pub remote: &'a Remote,
-}
-
-/// One query of the call.
-struct Run {
-    node: usize,
-    any: bool,
-    params: Rc<Params>,
-    link: Link,
-    ticket: Option<Ticket>,
-    /// Which of the codec's columns its rows are decoded by.
-    columns: usize,
-    /// The rest of the answer, once it is complete.
-    reply: Option<Reply>,
-    started: Instant,
-    /// The last reading gave rows, so there may be more that no socket tells of (a TLS record is read as a whole).
-    more: Cell<bool>,
-    /// It has been sent a second time.
-    again: bool,
-}
-
-impl Run {
-    /// Reads what has come. A failure is told by the ticket.
-    fn read(&self) {
-        let session = self.link.session();
-        let buffered = || self.ticket.as_ref().map_or(0, |ticket| session.buffered(ticket));
-        let before = buffered();
-        let _ = session.pump();
-        let pending = self.ticket.as_ref().is_some_and(|ticket| !session.is_complete(ticket));
-        self.more.set(pending && buffered() > before);
-    }
 }
 
 /// Runs `tasks` and gives their rows to `output`.
@@ -241,9 +210,9 @@ impl Call<'_> {
         runs: &mut [Run],
     ) -> Result<(), Failure> {
         let mut current = 0;
-        let mut steady = true;
+        let mut sockets = Sockets::default();
+        self.look(codec, output, runs, &mut sockets)?;
         loop {
-            let progress = self.look(codec, output, runs)?;
             while let Some(run) = runs.get_mut(current) {
                 let columns = &mut codec.columns[run.columns];
                 if let Some(reply) = run.reply.take() {
@@ -260,10 +229,9 @@ impl Call<'_> {
             if current >= runs.len() {
                 return Ok(());
             }
-            // The same sockets as the last time are the cheapest to wait for. But one that is done and still
-            // wakes us (its server went away) must be left out.
-            steady &= progress;
-            self.wait(&runs[current..], steady)?;
+            self.wait(runs, current, &mut sockets)?;
+            let progress = self.look(codec, output, runs, &mut sockets)?;
+            sockets.note(progress);
         }
     }
 
@@ -273,6 +241,7 @@ impl Call<'_> {
         codec: &mut Codec,
         output: &Output<'_>,
         runs: &mut [Run],
+        sockets: &mut Sockets,
     ) -> Result<bool, Failure> {
         let mut progress = false;
         for run in runs.iter_mut() {
@@ -290,6 +259,7 @@ impl Call<'_> {
                 Ok(Err(error)) if !run.again && run.link.may_repeat() && not_begun(&error) => {
                     run.again = true;
                     progress = true;
+                    sockets.forget();
                     self.send(run, codec, output)?;
                 }
                 Ok(Err(error)) => return Err(self.fail(run, &error)),
@@ -298,65 +268,27 @@ impl Call<'_> {
         Ok(progress)
     }
 
-    /// Waits until something can be read from `runs`, the first of which is passed on at the moment.
-    fn wait(&self, runs: &[Run], steady: bool) -> Result<(), Failure> {
-        let pending = |run: &Run| run.ticket.is_some();
-        let held = |index: usize, run: &Run| {
-            index > 0
-                && run
-                    .ticket
-                    .as_ref()
-                    .is_some_and(|ticket| run.link.session().buffered(ticket) >= HELD_BACK)
-        };
-        let mut wants = Vec::with_capacity(runs.len());
-        let mut owners = Vec::with_capacity(runs.len());
-        for (index, run) in runs.iter().enumerate() {
-            if !held(index, run) && (steady || pending(run)) {
-                let want = run.link.session().want();
-                if wants.iter().all(|other: &wait::Want| other.serial != want.serial) {
-                    wants.push(want);
-                    owners.push(index);
-                }
-            }
-        }
+    /// Waits until something can be read for `runs`, of which those before `current` are done.
+    fn wait(&self, runs: &[Run], current: usize, sockets: &mut Sockets) -> Result<(), Failure> {
         let timeout = self.cluster.config.query_timeout;
-        let oldest = runs.iter().filter(|run| pending(run)).min_by_key(|run| run.started);
-        let deadline = timeout.and_then(|timeout| oldest.map(|run| run.started + timeout));
-        let mut wake = Wake::Event;
-        let mut ready: Vec<usize> = Vec::with_capacity(owners.len());
-        let more = |&index: &usize| runs[index].more.get() && !held(index, &runs[index]);
-        ready.extend((0..runs.len()).filter(more));
-        if !ready.is_empty() {
-            pgrx::check_for_interrupts!();
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                wake = Wake::Deadline;
+        let oldest = timeout.and_then(|timeout| {
+            let pending = runs.iter().filter(|run| run.ticket.is_some());
+            pending.min_by_key(|run| run.started).map(|run| (run, run.started + timeout))
+        });
+        let wake = sockets.wait(runs, current, oldest.map(|(_, deadline)| deadline));
+        match oldest {
+            Some((run, _)) if wake == Wake::Deadline && !run.is_complete() => {
+                let database = run.link.database.to_string();
+                self.function.label.err(Fault::QueryTimeout { database })
             }
-        } else {
-            wake = wait::wait_all(&wants, deadline, |socket| ready.push(owners[socket]));
+            _ => Ok(()),
         }
-        for index in ready {
-            if let Some(run) = runs.get(index).filter(|run| !held(index, run)) {
-                run.read();
-            }
-        }
-        let late = |run: &&Run| {
-            run.ticket.as_ref().is_some_and(|ticket| !run.link.session().is_complete(ticket))
-        };
-        if wake == Wake::Deadline
-            && let Some(run) = oldest.filter(late)
-        {
-            return self
-                .function
-                .label
-                .err(Fault::QueryTimeout { database: run.link.database.clone() });
-        }
-        Ok(())
     }
 
     fn fail(&self, run: &Run, error: &WireError) -> Failure {
         self.pass_notices(std::slice::from_ref(run));
         if matches!(error, WireError::Deadline) {
-            let database = run.link.database.clone();
+            let database = run.link.database.to_string();
             return self.function.label.fault(Fault::QueryTimeout { database });
         }
         run.link.note(error);

@@ -47,8 +47,6 @@ pub enum Fault {
     NoField(String),
     #[error("Non-SETOF function requires 1 row from remote query, got {0}")]
     RowCount(u64),
-    #[error("unexpected result from remote query: it gives no rows")]
-    NoRows,
     #[error("Nested PL/Proxy calls to the same cluster are not supported.")]
     Nested,
     #[error("{0}")]
@@ -70,11 +68,9 @@ impl Report for Fault {
             Fault::HashCount | Fault::NameCount(_) => "21000",
             Fault::PartNumber => "22003",
             Fault::SplitDimensions | Fault::SplitLengths => "2202E",
-            Fault::NotSingle
-            | Fault::TooFewFields
-            | Fault::TooManyFields
-            | Fault::NoField(_)
-            | Fault::NoRows => "42804",
+            Fault::NotSingle | Fault::TooFewFields | Fault::TooManyFields | Fault::NoField(_) => {
+                "42804"
+            }
             Fault::RowCount(0) => "P0002",
             Fault::RowCount(_) => "P0003",
             Fault::Cluster(_) => "55000",

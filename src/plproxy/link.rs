@@ -52,7 +52,7 @@ enum Kind {
 pub struct Link {
     kind: Kind,
     /// The database, for messages.
-    pub database: String,
+    pub database: Rc<str>,
 }
 
 impl Link {
@@ -100,7 +100,7 @@ impl Link {
         let link = |&node: &usize| match &cluster.nodes[node].server {
             Some(name) => {
                 let kind = Kind::Transaction(participants.next()?);
-                Some(Ok(Link { kind, database: name.clone() }))
+                Some(Ok(Link { kind, database: name.as_str().into() }))
             }
             None => {
                 let login = logins.next()?;

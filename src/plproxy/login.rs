@@ -7,30 +7,38 @@
 use super::cluster::{Cluster, Origin};
 use super::config::DefaultUser;
 use super::conninfo::{self, Keywords};
+use super::pool::Pooled;
 use crate::error::{Failure, SqlState};
 use crate::pg::{catalog, compat, invalidate, text};
 use pgrx::pg_sys::SysCacheIdentifier as Cache;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// How to reach one partition.
-#[derive(Debug)]
 pub struct Login {
     /// Equal keys can share a connection. May hold a password: never shown.
     pub key: String,
     pub keywords: Keywords,
     /// The database's name, for messages.
-    pub database: String,
+    pub database: Rc<str>,
     /// The connection takes part in callers' transactions.
     pub transactional: bool,
+    /// The connection that the pool had for it last.
+    pub pooled: RefCell<Weak<Pooled>>,
 }
 
+/// The logins of so many users are kept.
+const MOST_USERS: usize = 16;
+
+/// One user's logins, by connection string.
+type OfNodes = Vec<Option<Rc<Login>>>;
+
 /// The logins of one cluster, by user and connection string.
-#[derive(Default, Debug)]
+#[derive(Default)]
 pub struct Logins {
-    known: RefCell<HashMap<(Oid, usize), Rc<Login>>>,
+    /// By user; a session has few of them.
+    known: RefCell<Vec<(Oid, OfNodes)>>,
     as_of: Cell<u64>,
 }
 
@@ -68,11 +76,24 @@ pub fn of(cluster: &Cluster, node: usize, user: Oid) -> Result<Rc<Login>, Failur
         logins.known.borrow_mut().clear();
         logins.as_of.set(CHANGES.get());
     }
-    if let Some(login) = logins.known.borrow().get(&(user, node)) {
+    let known = logins.known.borrow();
+    let of_user = known.iter().find(|(owner, _)| *owner == user).map(|(_, nodes)| nodes);
+    if let Some(Some(login)) = of_user.and_then(|nodes| nodes.get(node)) {
         return Ok(login.clone());
     }
+    drop(known);
     let login = Rc::new(make(cluster, node, user)?);
-    logins.known.borrow_mut().insert((user, node), login.clone());
+    let mut known = logins.known.borrow_mut();
+    if known.iter().all(|(owner, _)| *owner != user) {
+        if known.len() >= MOST_USERS {
+            known.clear();
+        }
+        known.push((user, vec![None; cluster.nodes.len()]));
+    }
+    let of_user = known.iter_mut().find(|(owner, _)| *owner == user);
+    if let Some(slot) = of_user.and_then(|(_, nodes)| nodes.get_mut(node)) {
+        *slot = Some(login.clone());
+    }
     Ok(login)
 }
 
@@ -128,7 +149,7 @@ fn make(cluster: &Cluster, node: usize, user: Oid) -> Result<Login, Failure> {
     keywords.push(("client_encoding".to_owned(), text::wire_encoding().to_owned()));
     let database =
         conninfo::get(&keywords, "dbname").filter(|name| !name.is_empty()).unwrap_or(&login_user);
-    let database = database.to_owned();
+    let database: Rc<str> = database.into();
     let mut key = match cluster.config.transactional {
         // A connection that takes part in transactions is no other cluster's.
         true => format!("transaction;{};", cluster.server().to_u32()),
@@ -139,5 +160,5 @@ fn make(cluster: &Cluster, node: usize, user: Oid) -> Result<Login, Failure> {
         key.push_str(&format!("{keyword}={}:{value};", value.len()));
     }
     let transactional = cluster.config.transactional;
-    Ok(Login { key, keywords, database, transactional })
+    Ok(Login { key, keywords, database, transactional, pooled: RefCell::default() })
 }

@@ -29,6 +29,8 @@ mod partner;
 mod pool;
 mod report;
 mod route;
+mod rowwise;
+mod run;
 mod shape;
 mod split;
 mod types;

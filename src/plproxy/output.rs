@@ -1,13 +1,19 @@
-//! Where a call's rows go: one value that is returned, or a tuplestore that belongs to this very call.
+//! Where a call's rows go: one value that is returned, a few that are given out one by one, or a tuplestore that belongs to
+//! this very call.
 
 use super::codec::{self, Columns, Result as Kind};
 use super::fault::{Fault, Label};
 use super::function::{Function, Returns, Shape};
+use super::rowwise;
 use crate::error::{Failure, SqlState};
 use crate::pg::memory::ContextGuard;
 use crate::pg::typeio::Domain;
 use crate::wire::Reply;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
+
+/// So many rows, and so large a part of them, are given out one by one.
+const FEW: usize = 8;
+const FEW_BYTES: usize = 8 * 1024;
 
 /// A call's result in the making.
 pub struct Output<'a> {
@@ -25,6 +31,8 @@ pub struct Output<'a> {
 enum Sink {
     /// Not a set: the first row's value, `None` for NULL.
     One(Option<Datum>),
+    /// A set that is small so far, in the call's memory.
+    Few(Vec<Option<Datum>>),
     /// A set.
     Store { store: *mut pg_sys::Tuplestorestate, descriptor: pg_sys::TupleDesc },
 }
@@ -42,6 +50,10 @@ impl<'a> Output<'a> {
             return label.err(Fault::UnsupportedType);
         };
         let sink = match function.set {
+            // SAFETY: as the caller vouches.
+            true if unsafe { rowwise::is_wanted(info) } && !has_domain(&function.returns) => {
+                Sink::Few(Vec::new())
+            }
             // SAFETY: as the caller vouches.
             true => unsafe { store(kind, info)? },
             false => Sink::One(None),
@@ -76,6 +88,12 @@ impl<'a> Output<'a> {
                 "the remote query's result changed its types while it was used",
             ));
         }
+        if let Sink::Few(rows) = &self.sink
+            && (rows.len() + reply.rows.len() > FEW || reply.data.len() > FEW_BYTES)
+        {
+            // SAFETY: the rows are the call's.
+            unsafe { self.spill()? };
+        }
         for row in 0..reply.rows.len() {
             self.count += 1;
             if matches!(self.sink, Sink::One(_)) && self.count > 1 {
@@ -105,21 +123,54 @@ impl<'a> Output<'a> {
                     let (values, nulls) = (self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
                     pg_sys::tuplestore_putvalues(*store, *descriptor, values, nulls);
                 }
-                Sink::One(slot) => {
-                    *slot = match (self.returns, &self.kind) {
-                        (_, Kind::Void) => Some(Datum::null()),
-                        (_, Kind::Composite(shape)) => {
-                            Some(tuple(shape, &self.values, &self.nulls))
-                        }
-                        (Returns::Scalar(kind), _) if !self.nulls[0] => {
-                            let layout = kind.layout;
-                            Some(codec::copy(self.values[0], layout.by_value, layout.length))
-                        }
-                        _ => None,
-                    };
+                Sink::Few(_) => {
+                    let value = self.value();
+                    if let Sink::Few(rows) = &mut self.sink {
+                        rows.push(value);
+                    }
                 }
+                Sink::One(_) => self.sink = Sink::One(self.value()),
             }
         }
+    }
+
+    /// The decoded row as a value in the current memory context; `None` for NULL.
+    unsafe fn value(&self) -> Option<Datum> {
+        // SAFETY: values and nulls are as wide as the descriptor.
+        unsafe {
+            match (self.returns, &self.kind) {
+                (_, Kind::Void) => Some(Datum::null()),
+                (_, Kind::Composite(shape)) => Some(tuple(shape, &self.values, &self.nulls)),
+                (Returns::Scalar(kind), _) if !self.nulls[0] => {
+                    let layout = kind.layout;
+                    Some(codec::copy(self.values[0], layout.by_value, layout.length))
+                }
+                _ => None,
+            }
+        }
+    }
+
+    /// Puts the rows so far into a tuplestore: there will be many, or large ones.
+    unsafe fn spill(&mut self) -> Result<(), Failure> {
+        // SAFETY: composite values were made by `tuple`, others are of the store's only column's type.
+        unsafe {
+            let store = store(self.kind, self.info)?;
+            if let (Sink::Few(rows), Sink::Store { store, descriptor }) = (&self.sink, &store) {
+                for row in rows {
+                    match (&self.kind, row) {
+                        (Kind::Composite(_), Some(row)) => put_composite(*store, *row),
+                        _ => {
+                            let (mut value, mut null) =
+                                (row.unwrap_or(Datum::null()), row.is_none());
+                            let (value, null) = (&raw mut value, &raw mut null);
+                            pg_sys::tuplestore_putvalues(*store, *descriptor, value, null);
+                        }
+                    }
+                }
+            }
+            self.sink = store;
+        }
+        Ok(())
     }
 
     /// What the call returns.
@@ -134,6 +185,14 @@ impl<'a> Output<'a> {
                     (*set).setDesc = descriptor;
                     (*self.info).isnull = true;
                     Ok(Datum::null())
+                }
+                Sink::Few(rows) => {
+                    let (by_value, length) = match (self.returns, self.kind) {
+                        (Returns::Scalar(kind), _) => (kind.layout.by_value, kind.layout.length),
+                        (_, Kind::Void) => (true, 4),
+                        _ => (false, -1),
+                    };
+                    Ok(rowwise::begin(self.info, &rows, by_value, length))
                 }
                 Sink::One(_) if self.count != 1 => self.label.err(Fault::RowCount(self.count)),
                 Sink::One(value) => {
@@ -158,6 +217,23 @@ unsafe fn tuple(shape: &Shape, values: &[Datum], nulls: &[bool]) -> Datum {
         let tuple = pg_sys::heap_form_tuple(shape.descriptor, values, nulls);
         pg_sys::heap_copy_tuple_as_datum(tuple, shape.descriptor)
     }
+}
+
+/// Adds a composite Datum to a tuplestore.
+unsafe fn put_composite(store: *mut pg_sys::Tuplestorestate, row: Datum) {
+    // SAFETY: a tuple as `tuple` makes them, never toasted; it is copied.
+    unsafe {
+        let header = row.cast_mut_ptr::<pg_sys::HeapTupleHeaderData>();
+        let mut tuple: pg_sys::HeapTupleData = std::mem::zeroed();
+        tuple.t_len = pgrx::varlena::varsize_4b(header.cast()) as u32;
+        tuple.t_data = header;
+        pg_sys::tuplestore_puttuple(store, &raw mut tuple);
+    }
+}
+
+/// Whether rows have to be checked as values of a domain.
+fn has_domain(returns: &Returns) -> bool {
+    matches!(returns, Returns::Composite { domain: Some(_), .. })
 }
 
 /// The tuplestore of a set, in the query's memory.

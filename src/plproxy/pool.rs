@@ -30,6 +30,8 @@ pub struct Pooled {
     opened: Instant,
     /// Never the same for two.
     number: u32,
+    /// It is not to be used by anyone else any more.
+    gone: Cell<bool>,
     /// What stands for it in transactions, once it has taken part in one.
     connection: OnceCell<Rc<Connection>>,
 }
@@ -106,7 +108,15 @@ pub fn acquire_all(
 
 /// The connection that is there, if it may be used.
 fn ready(login: &Login, lifetime: Option<Duration>) -> Option<Rc<Pooled>> {
-    let known = find(&login.key)?;
+    let last = login.pooled.borrow().upgrade().filter(|last| !last.gone.get());
+    let known = match last {
+        Some(last) => last,
+        None => {
+            let known = find(&login.key)?;
+            login.pooled.replace(Rc::downgrade(&known));
+            known
+        }
+    };
     if known.connection.get().is_some_and(|connection| connection.in_transaction.get()) {
         return Some(known);
     }
@@ -132,15 +142,20 @@ fn keep(login: &Login, session: Session) -> Result<Rc<Pooled>, WireError> {
         key: login.key.clone(),
         opened: Instant::now(),
         number,
+        gone: Cell::new(false),
         connection: OnceCell::new(),
     });
+    login.pooled.replace(Rc::downgrade(&new));
     let old = POOL.with(|pool| pool.borrow_mut().insert(login.key.clone(), new.clone()));
-    drop(old);
+    if let Some(old) = old {
+        old.gone.set(true);
+    }
     Ok(new)
 }
 
 /// Takes a connection out; it is closed with its last user.
 pub fn discard(gone: &Rc<Pooled>) {
+    gone.gone.set(true);
     let removed = POOL.with(|pool| {
         let mut pool = pool.try_borrow_mut().ok()?;
         match pool.get(&gone.key) {

@@ -275,7 +275,8 @@ impl Session {
 
     /// The notices that came since the last call, oldest first (the last 64 of them).
     pub fn take_notices(&self) -> Vec<RemoteError> {
-        self.0.engine.borrow_mut().notices.drain(..).collect()
+        let mut engine = self.0.engine.borrow_mut();
+        if engine.notices.is_empty() { Vec::new() } else { engine.notices.drain(..).collect() }
     }
 
     /// Whether a password was asked for and given, as libpq's PQconnectionUsedPassword.

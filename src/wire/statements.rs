@@ -7,7 +7,7 @@
 
 use super::request::Column;
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 const CAPACITY: usize = 256;
@@ -28,6 +28,26 @@ struct Entry {
     used: u64,
 }
 
+/// Keys are hash values already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
 /// How to send a statement.
 #[derive(Debug, PartialEq)]
 pub(super) enum Way {
@@ -40,7 +60,9 @@ pub(super) enum Way {
 }
 
 pub(super) struct Statements {
-    entries: HashMap<Key, Entry>,
+    entries: HashMap<Key, Entry, BuildHasherDefault<Hashed>>,
+    /// The statement asked for last: where its text was, and its key. Texts are compared all the same.
+    last: Option<(*const u8, Key)>,
     seen: VecDeque<Key>,
     /// Names to close on the server with the next request.
     closing: Vec<Rc<str>>,
@@ -53,7 +75,8 @@ pub(super) struct Statements {
 impl Default for Statements {
     fn default() -> Statements {
         Statements {
-            entries: HashMap::new(),
+            entries: HashMap::default(),
+            last: None,
             seen: VecDeque::new(),
             closing: Vec::new(),
             clock: 0,
@@ -75,8 +98,8 @@ impl Statements {
         if !self.enabled {
             return Way::Unnamed;
         }
-        let key = key(sql, types);
         self.clock += 1;
+        let key = self.key_of(sql, types);
         if let Some(entry) = self.entries.get_mut(&key) {
             // An entry whose Parse is still under way may fail yet: the unnamed statement cannot be hit by that.
             if !entry.ready || *entry.sql != *sql || *entry.types != *types {
@@ -114,6 +137,18 @@ impl Statements {
             },
         );
         Way::Parse { key, name }
+    }
+
+    fn key_of(&mut self, sql: &str, types: &[u32]) -> Key {
+        if let Some((text, key)) = self.last
+            && std::ptr::eq(text, sql.as_ptr())
+            && self.entries.get(&key).is_some_and(|e| *e.sql == *sql && *e.types == *types)
+        {
+            return key;
+        }
+        let key = key(sql, types);
+        self.last = Some((sql.as_ptr(), key));
+        key
     }
 
     fn evict(&mut self) {
