@@ -38,7 +38,11 @@ CREATE FUNCTION plan_of(statement text, options text DEFAULT 'COSTS OFF')
 RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE line text;
 BEGIN
+  IF options ~* '\manalyze\M' THEN options := options || ', BUFFERS OFF, TIMING OFF, SUMMARY OFF'; END IF;
   FOR line IN EXECUTE format('EXPLAIN (%s) %s', options, statement) LOOP
+    -- 18 shows fractions of rows, and whether a node is disabled.
+    line := regexp_replace(line, '(rows=\d+)\.00 ', '\1 ');
+    line := regexp_replace(line, '\n +"Disabled": false,|,\n +"Disabled": false(?=\n)|\n +Disabled: false|\n +<Disabled>false</Disabled>', '', 'g');
     RETURN NEXT mask(line);
   END LOOP;
 END $$;

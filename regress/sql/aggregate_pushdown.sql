@@ -1,5 +1,6 @@
 -- Aggregates of a foreign table: what the server computes, and that it is what would be computed here.
 \i common/shards.sql
+\i common/plans_of_15.sql
 SET client_min_messages = warning;
 CREATE TABLE base (id int PRIMARY KEY, g int, h int, n numeric, f float8, t text COLLATE "C", b bool, a int[]);
 INSERT INTO base SELECT i, i % 5, nullif(i % 7, 3), i / 3.0, i / 4.0, 't' || i % 11, i % 3 = 0, ARRAY[i % 4, i % 6] FROM generate_series(1, 200) i;

@@ -88,12 +88,12 @@ RESET enable_material; RESET enable_hashjoin; RESET enable_mergejoin;
 -- Partitions are pruned at run time.
 SET plan_cache_mode = force_generic_plan;
 PREPARE few (int, int) AS SELECT count(*), min(id) FROM p WHERE id BETWEEN $1 AND $2;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE few (2990, 3010);
+SELECT plan_of('EXECUTE few (2990, 3010)', 'ANALYZE, COSTS OFF');
 EXECUTE few (2990, 3010); EXECUTE few (2990, 5010); EXECUTE few (1, 9000); EXECUTE few (7500, 7600);
 EXECUTE few (8001, 8002); EXECUTE few (8400, 8400); EXECUTE few (0, 0); EXECUTE few (6999, 7001);
 RESET plan_cache_mode;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT n, (SELECT count(*) FROM p WHERE id = n AND plus(g) > 0) FROM generate_series(2999, 3003) n;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM p WHERE plus(g) = 10 AND id < 7500;
+SELECT plan_of('SELECT n, (SELECT count(*) FROM p WHERE id = n AND plus(g) > 0) FROM generate_series(2999, 3003) n', 'ANALYZE, COSTS OFF');
+SELECT plan_of('SELECT * FROM p WHERE plus(g) = 10 AND id < 7500', 'ANALYZE, COSTS OFF');
 
 -- Cursors.
 BEGIN;

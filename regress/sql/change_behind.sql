@@ -134,7 +134,7 @@ CREATE FOREIGN TABLE child () INHERITS (parent) SERVER db0 OPTIONS (schema_name 
 SELECT counted('UPDATE parent SET n = plus(n)'), (SELECT sum(n - id) FROM parent);
 SELECT counted('DELETE FROM parent USING generate_series(1, 2) g WHERE plus(parent.id) > 3 AND parent.id < 103');
 SELECT count(*), min(id), max(id) FROM parent;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) UPDATE child SET n = plus(n);
+SELECT plan_of('UPDATE child SET n = plus(n)', 'ANALYZE, COSTS OFF');
 
 -- A cancelled statement leaves a usable connection.
 \c :db0

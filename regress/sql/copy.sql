@@ -137,7 +137,7 @@ SELECT same_rows('TABLE t', 'TABLE l');
 \! psql "$SHARD_DB0" -Xqc "BEGIN; LOCK TABLE s.\"Odd name\"; SELECT pg_sleep(1.5)" >/dev/null &
 SELECT pg_sleep(0.3);
 SET statement_timeout = '500ms';
-DO $$BEGIN COPY t (id) FROM PROGRAM 'seq 1000 100000'; EXCEPTION WHEN query_canceled THEN RAISE NOTICE '%', sqlerrm; END$$;
+DO $$BEGIN COPY t (id) FROM PROGRAM 'seq 1000 100000000'; EXCEPTION WHEN query_canceled THEN RAISE NOTICE '%', sqlerrm; END$$;
 RESET statement_timeout;
 SELECT count(*) FROM t WHERE id >= 1000;
 

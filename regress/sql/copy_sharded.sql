@@ -155,7 +155,7 @@ CREATE USER MAPPING FOR regress_copier SERVER db1 OPTIONS (user 'postgres', pass
 COPY (SELECT 60) TO :'file';
 SET ROLE regress_copier;
 SELECT expect_error(format('COPY t (id) FROM %L', :'file'));
-SELECT expect_error(format('COPY t (id) FROM PROGRAM %L', 'seq 60 60'));
+SELECT left(expect_error(format('COPY t (id) FROM PROGRAM %L', 'seq 60 60')), 5) LIMIT 1;
 SELECT expect_error(format('COPY t (id) TO %L', :'file'));
 RESET ROLE;
 GRANT INSERT (id), SELECT (id) ON t TO regress_copier;

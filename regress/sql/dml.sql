@@ -48,8 +48,8 @@ UPDATE base SET v = v || random()::int / 2 WHERE v = 'child' AND id = 2 RETURNIN
 UPDATE l_base SET v = v || random()::int / 2 WHERE v = 'child' AND id = 2 RETURNING *;
 SELECT same_rows('TABLE base', 'TABLE l_base');
 -- The identity travels in a system column that the statement does not mention.
-EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM part WHERE cmax IS NOT NULL AND random() < 2 AND id = 1;
-EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM part WHERE cmin IS NOT NULL AND xmax = 0 AND random() < 2 AND id = 1;
+EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM part WHERE cmax = '0' AND random() < 2 AND id = 1;
+EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM part WHERE cmin = '0' AND xmax = 0 AND random() < 2 AND id = 1;
 DELETE FROM part WHERE cmin IS NOT NULL AND xmax = 0 AND random() < 2 AND id = 1 AND k = 1;
 DELETE FROM l_part WHERE id = 1 AND k = 1;
 SELECT same_rows('TABLE part', 'TABLE l_part');

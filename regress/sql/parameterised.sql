@@ -44,8 +44,7 @@ EXPLAIN (COSTS OFF) SELECT c.note, i.name FROM cart c JOIN item i ON i.grp = c.g
 
 -- A sharded table: each outer row asks the shard that can have it.
 EXPLAIN (VERBOSE, COSTS OFF) SELECT c.note, p.body FROM cart c JOIN part p ON p.id = c.item;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
-SELECT c.note, p.body FROM cart c JOIN part p ON p.id = c.item WHERE c.line = 1;
+SELECT plan_of('SELECT c.note, p.body FROM cart c JOIN part p ON p.id = c.item WHERE c.line = 1', 'ANALYZE, COSTS OFF');
 SELECT same_rows('SELECT c.line, p.* FROM cart c JOIN part p ON p.id = c.item',
                  'SELECT c.line, p.* FROM cart c JOIN part_twin p ON p.id = c.item');
 SELECT same_rows('SELECT c.line, p.* FROM cart c LEFT JOIN part p ON p.id = -c.item * 2',

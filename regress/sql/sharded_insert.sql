@@ -19,9 +19,9 @@ CREATE SEQUENCE twin_id;
 ALTER TABLE twin ALTER id SET DEFAULT nextval('twin_id');
 
 EXPLAIN (VERBOSE, COSTS OFF) INSERT INTO t VALUES (1, 2, 3, 'x'), (2, 2, 3, 'y');
-EXPLAIN (COSTS OFF, FORMAT JSON) INSERT INTO t VALUES (1, 2, 3, 'x');
-EXPLAIN (COSTS OFF, FORMAT YAML) INSERT INTO t SELECT i FROM generate_series(1, 3) i;
-EXPLAIN (COSTS OFF, FORMAT XML) INSERT INTO t DEFAULT VALUES;
+SELECT plan_of('INSERT INTO t VALUES (1, 2, 3, ''x'')', 'COSTS OFF, FORMAT JSON');
+SELECT plan_of('INSERT INTO t SELECT i FROM generate_series(1, 3) i', 'COSTS OFF, FORMAT YAML');
+SELECT plan_of('INSERT INTO t DEFAULT VALUES', 'COSTS OFF, FORMAT XML');
 
 \set QUIET off
 -- One row, several, none; defaults; a serial column of the coordinator.
@@ -54,8 +54,7 @@ INSERT INTO t SELECT id + 100000, g, v, t FROM t WHERE id < 5000;
 INSERT INTO twin SELECT id + 100000, g, v, t FROM twin WHERE id < 5000;
 SELECT same_rows('SELECT * FROM t', 'SELECT * FROM twin');
 SELECT tableoid::regclass, count(*) FROM t GROUP BY 1 ORDER BY 1;
-EXPLAIN (ANALYZE, VERBOSE, COSTS OFF, TIMING OFF, SUMMARY OFF)
-  INSERT INTO t SELECT i, 1 FROM generate_series(300, 309) i;
+SELECT plan_of('INSERT INTO t SELECT i, 1 FROM generate_series(300, 309) i', 'ANALYZE, VERBOSE, COSTS OFF');
 INSERT INTO twin SELECT i, 1 FROM generate_series(300, 309) i;
 
 -- A row that fits no shard: nothing is stored.

@@ -1,5 +1,6 @@
 -- IN lists: each shard gets its own members. And parameters choose the shards of joins and groupings, too.
 \i common/shards.sql
+\i common/plans_of_15.sql
 \c :db0
 CREATE TABLE t0 (id int, grp int, name text);
 CREATE TABLE o0 (cust int, qty int);
@@ -32,7 +33,7 @@ SELECT format('CREATE FOREIGN TABLE t%s (CHECK (abs(mod(id, 4)) = %1$s)) INHERIT
   FROM generate_series(0, 3) n \gexec
 
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id, name FROM t WHERE id IN (1, 2, 5, 9, 13);
-EXPLAIN (VERBOSE, COSTS OFF, FORMAT yaml) SELECT id FROM t WHERE id IN (1, 2, 5);
+SELECT plan_of('SELECT id FROM t WHERE id IN (1, 2, 5)', 'VERBOSE, COSTS OFF, FORMAT yaml');
 -- One shard: as it was written. Not a conjunct of its own, or of another column: all members go to all.
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM t WHERE id IN (1, 5, 9);
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM t WHERE id IN (1, 2) OR grp = 3;
@@ -107,7 +108,7 @@ SELECT same_rows('SELECT x.n, t.name FROM (VALUES (1, ''{1,2}''::int[]), (2, ''{
 
 -- Joins, groupings and limits: parameters choose their shards.
 PREPARE grouped (int) AS SELECT id, count(*) FROM t WHERE id = $1 GROUP BY id;
-EXPLAIN (VERBOSE, COSTS OFF) EXECUTE grouped (3);
+SELECT p FROM plan_of('EXECUTE grouped (3)', 'VERBOSE, COSTS OFF') p WHERE NOT p ~ 'Group Key'; -- of a constant: not since 16
 SELECT shown('EXECUTE grouped (3)');
 EXECUTE grouped (3);
 PREPARE counted (int) AS SELECT count(*), avg(grp) FROM t WHERE id = $1;
@@ -127,7 +128,7 @@ SELECT shown('EXECUTE left_key (3)');
 PREPARE semi (int[]) AS SELECT t.id FROM t WHERE t.id = ANY ($1) AND EXISTS (SELECT 1 FROM o WHERE o.cust = t.id AND qty > 20);
 EXPLAIN (VERBOSE, COSTS OFF) EXECUTE semi ('{3,4,7}');
 SELECT shown('EXECUTE semi (''{3,4,7}'')');
-PREPARE anti (int[]) AS SELECT t.id FROM t WHERE t.id = ANY ($1) AND NOT EXISTS (SELECT 1 FROM o WHERE o.cust = t.id);
+PREPARE anti (int[]) AS SELECT t.id FROM t WHERE t.id = ANY ($1) AND NOT EXISTS (SELECT 1 FROM o WHERE o.cust = t.id) ORDER BY id;
 SELECT shown('EXECUTE anti (''{-3,4,-7}'')');
 EXECUTE anti ('{-3,4,-7}');
 PREPARE limited (int[]) AS SELECT id, name FROM t WHERE id = ANY ($1) ORDER BY id LIMIT 2;

@@ -16,11 +16,16 @@ CREATE TABLE lw AS SELECT i AS id, nullif(i % 6, 5) AS g, (i * 37 % 100) / 4.0 A
 INSERT INTO w0 SELECT * FROM lw;
 CREATE TABLE lk AS SELECT i / 3 AS id, g, v, f, d, t FROM (SELECT id AS i, g, v, f, d, t FROM lw) s;
 SELECT format('INSERT INTO k%s SELECT * FROM lk WHERE abs(mod(id, 3)) = %1$s', n) FROM generate_series(0, 2) n \gexec
+-- Plans with window functions: from 16 on frames are simplified, 18 shows the windows' names and definitions.
+CREATE FUNCTION windows_of(sql text) RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT regexp_replace(regexp_replace(p, ' ROWS UNBOUNDED PRECEDING', '', 'g'), 'OVER w\d', 'OVER (?)', 'g')
+    FROM plan_of(sql, 'VERBOSE, COSTS OFF') p WHERE NOT p ~ '^ *(Output|Window): ';
+$$;
 -- One shard: plain foreign tables.
-EXPLAIN (VERBOSE, COSTS OFF) SELECT id, rank() OVER (PARTITION BY g ORDER BY v DESC, id) FROM w0;
-EXPLAIN (VERBOSE, COSTS OFF) SELECT id, sum(v) FILTER (WHERE id > 5) OVER w, lag(t, 2, 'none') OVER (w ROWS BETWEEN 2 PRECEDING AND CURRENT ROW EXCLUDE TIES) FROM w0 WINDOW w AS (PARTITION BY g ORDER BY d NULLS FIRST, id) ORDER BY id LIMIT 3;
-EXPLAIN (VERBOSE, COSTS OFF) SELECT id, count(*) OVER (ORDER BY d RANGE BETWEEN interval '3 days' PRECEDING AND interval '1 day' FOLLOWING) FROM w0;
-EXPLAIN (VERBOSE, COSTS OFF) SELECT g, sum(v), rank() OVER (ORDER BY sum(v) DESC) FROM w0 GROUP BY g;
+SELECT windows_of($q$SELECT id, rank() OVER (PARTITION BY g ORDER BY v DESC, id) FROM w0$q$);
+SELECT windows_of($q$SELECT id, sum(v) FILTER (WHERE id > 5) OVER w, lag(t, 2, 'none') OVER (w ROWS BETWEEN 2 PRECEDING AND CURRENT ROW EXCLUDE TIES) FROM w0 WINDOW w AS (PARTITION BY g ORDER BY d NULLS FIRST, id) ORDER BY id LIMIT 3$q$);
+SELECT windows_of($q$SELECT id, count(*) OVER (ORDER BY d RANGE BETWEEN interval '3 days' PRECEDING AND interval '1 day' FOLLOWING) FROM w0$q$);
+SELECT windows_of($q$SELECT g, sum(v), rank() OVER (ORDER BY sum(v) DESC) FROM w0 GROUP BY g$q$);
 EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT g, upper(t) FROM w0 ORDER BY g LIMIT 4;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT ON (g, d) id, g, d FROM w0 ORDER BY d, g, v DESC, id;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT ON (g) id, g FROM w0;
@@ -28,14 +33,14 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT g, count(*) FROM w0 GROUP BY g;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT g, d, count(*), grouping(g, d) FROM w0 GROUP BY ROLLUP (g, d) HAVING count(*) > 2;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT g, id FROM w0 ORDER BY g FETCH FIRST 3 ROWS WITH TIES;
 -- Not shipped: what filters rows by a window function; what the shard does not know; local conditions.
-EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM (SELECT id, row_number() OVER (PARTITION BY g ORDER BY v, id) AS n FROM w0) s WHERE n <= 2;
+SELECT windows_of($q$SELECT * FROM (SELECT id, row_number() OVER (PARTITION BY g ORDER BY v, id) AS n FROM w0) s WHERE n <= 2$q$);
 CREATE FUNCTION mine(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1 / 2; END';
-EXPLAIN (VERBOSE, COSTS OFF) SELECT id, rank() OVER (PARTITION BY mine(g) ORDER BY id) FROM w0;
-EXPLAIN (VERBOSE, COSTS OFF) SELECT id, mine(rank() OVER (PARTITION BY g ORDER BY id)::int) FROM w0;
+SELECT windows_of($q$SELECT id, rank() OVER (PARTITION BY mine(g) ORDER BY id) FROM w0$q$);
+SELECT windows_of($q$SELECT id, mine(rank() OVER (PARTITION BY g ORDER BY id)::int) FROM w0$q$);
 EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT mine(g) FROM w0;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT g, random() < 2 FROM w0;
-EXPLAIN (VERBOSE, COSTS OFF) SELECT id, rank() OVER (ORDER BY t COLLATE "POSIX", id), count(*) OVER (ORDER BY id::text) FROM w0 WHERE mine(g) = 1;
-EXPLAIN (VERBOSE, COSTS OFF) SELECT g, 'x' AS k, count(*) FROM w0 GROUP BY ROLLUP (g, 2);
+SELECT windows_of($q$SELECT id, rank() OVER (ORDER BY t COLLATE "POSIX", id), count(*) OVER (ORDER BY id::text) FROM w0 WHERE mine(g) = 1$q$);
+SELECT regexp_replace(p, ' ORDER BY.*', '') FROM plan_of('SELECT g, ''x'' AS k, count(*) FROM w0 GROUP BY ROLLUP (g, 2)', 'VERBOSE, COSTS OFF') p WHERE p ~ 'Remote SQL';
 SELECT q, same_rows(q, replace(q, 'w0', 'lw')) FROM unnest(ARRAY[
   'SELECT id, rank() OVER (PARTITION BY g ORDER BY v DESC, id), dense_rank() OVER (ORDER BY d), percent_rank() OVER (ORDER BY d), cume_dist() OVER (ORDER BY g, v) FROM w0',
   'SELECT id, row_number() OVER (ORDER BY g NULLS FIRST, id), ntile(7) OVER (ORDER BY id DESC) FROM w0 WHERE id > 10',
@@ -74,14 +79,14 @@ SELECT q, same_rows(q, replace(q, 'w0', 'lw')) FROM unnest(ARRAY[
 ]) q;
 PREPARE win(int, interval) AS SELECT id, ntile($1) OVER (ORDER BY id), count(*) OVER (ORDER BY d RANGE $2 PRECEDING) FROM w0 WHERE id % 20 = $1 ORDER BY id;
 SET plan_cache_mode = force_generic_plan;
-EXPLAIN (VERBOSE, COSTS OFF) EXECUTE win(3, '2 days');
+SELECT windows_of($q$EXECUTE win(3, '2 days')$q$);
 EXECUTE win(3, '2 days');
 EXECUTE win(4, '1 day');
 RESET plan_cache_mode;
 -- Several shards.
-EXPLAIN (VERBOSE, COSTS OFF) SELECT id, rank() OVER (PARTITION BY id ORDER BY v, d) FROM k;
-EXPLAIN (VERBOSE, COSTS OFF) SELECT id, rank() OVER (PARTITION BY g ORDER BY v, d) FROM k;
-EXPLAIN (VERBOSE, COSTS OFF) SELECT id, rank() OVER (PARTITION BY g ORDER BY v, d) FROM k WHERE id = 7;
+SELECT windows_of($q$SELECT id, rank() OVER (PARTITION BY id ORDER BY v, d) FROM k$q$);
+SELECT windows_of($q$SELECT id, rank() OVER (PARTITION BY g ORDER BY v, d) FROM k$q$);
+SELECT windows_of($q$SELECT id, rank() OVER (PARTITION BY g ORDER BY v, d) FROM k WHERE id = 7$q$);
 EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT id, g FROM k;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT g, f FROM k;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT DISTINCT g FROM k ORDER BY g LIMIT 2;

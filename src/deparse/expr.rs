@@ -237,11 +237,18 @@ impl Writer<'_> {
                     self.push(" ");
                     self.expr(*only)?;
                 }
-                ([left, right], false) => {
-                    let same = pg_sys::exprType(*left) == pg_sys::exprType(*right);
-                    self.compared(*left, same && self.is_column(*right))?;
+                (&[mut left, mut right], false) => {
+                    // Which side a join's key is on differs between versions: here the column comes first.
+                    if self.is_column(right)
+                        && safety::is_parameter(self.scope, left)
+                        && pg_sys::get_commutator(call.opno) == call.opno
+                    {
+                        std::mem::swap(&mut left, &mut right);
+                    }
+                    let same = pg_sys::exprType(left) == pg_sys::exprType(right);
+                    self.compared(left, same && self.is_column(right))?;
                     self.push(&format!(" {} ", operator.sql(self.scope.names)?));
-                    self.compared(*right, same && self.is_column(*left))?;
+                    self.compared(right, same && self.is_column(left))?;
                 }
                 _ => return Err(Failure::internal("an operator with a wrong number of operands")),
             }
