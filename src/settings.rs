@@ -13,6 +13,8 @@ static ENABLE_SHARDED_SCAN: GucSetting<bool> = GucSetting::<bool>::new(true);
 static ENABLE_ORDERED_MERGE: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.enable_result_passthrough`.
 static ENABLE_RESULT_PASSTHROUGH: GucSetting<bool> = GucSetting::<bool>::new(true);
+/// `shard_fdw.enable_insert_by_copy`.
+static ENABLE_INSERT_BY_COPY: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.two_phase_commit`.
 static TWO_PHASE_COMMIT: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.resolver_role`.
@@ -55,6 +57,14 @@ pub fn init() {
         c"Gives rows of shards to the client as they come, where they need not be changed.",
         c"Without it, every value is read here and written again.",
         &ENABLE_RESULT_PASSTHROUGH,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"shard_fdw.enable_insert_by_copy",
+        c"Sends many rows that are inserted into a sharded table by COPY.",
+        c"Without it, they go in INSERT statements.",
+        &ENABLE_INSERT_BY_COPY,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -153,4 +163,9 @@ pub fn enable_ordered_merge() -> bool {
 /// Whether rows may go to the client as they come (`shard_fdw.enable_result_passthrough`).
 pub fn enable_result_passthrough() -> bool {
     ENABLE_RESULT_PASSTHROUGH.get()
+}
+
+/// Whether many rows of an INSERT go by COPY (`shard_fdw.enable_insert_by_copy`).
+pub fn enable_insert_by_copy() -> bool {
+    ENABLE_INSERT_BY_COPY.get()
 }

@@ -28,7 +28,7 @@
 //! - Rows: [`insert`], [`update`], [`delete`] (scope of the one table) with [`returning_attrs`]; parameters are
 //!   `RowId::params()` identities first, then column values without those of generated columns.
 //! - Whole changes: [`direct_update`], [`direct_delete`].
-//! - Tables: [`truncate`], [`copy_in`], [`copy_fits`], [`analyze_size`], [`analyze_info`], [`analyze_sample`].
+//! - Tables: [`truncate`], [`copy_in`], [`copy_fits`], [`copy_is_insert`], [`analyze_size`], [`analyze_info`], [`analyze_sample`].
 //!
 //! `tableoid` is never fetched by `Target::Columns` (the scan knows it); in a join's targets it is written as the
 //! placement's local OID. Subexpressions without remote columns that the remote server could not compute the
@@ -82,6 +82,7 @@ pub use shippable::{is_builtin, is_shippable};
 pub use target::{Target, is_fetched_system_column};
 pub use template::{Piece, Rows, Template};
 pub use utility::{
-    Sample, analyze_info, analyze_sample, analyze_size, copy_fits, copy_in, truncate,
+    Sample, analyze_info, analyze_sample, analyze_size, copy_fits, copy_in, copy_is_insert,
+    truncate,
 };
 pub use writer::{Params, Statement};

@@ -30,6 +30,18 @@ pub fn copy_fits(table: &ForeignTable) -> String {
     )
 }
 
+/// Asks whether COPY into the remote table is the same as INSERT in all respects: each row is stored (no trigger could
+/// leave it out), and values for columns that are GENERATED ALWAYS are not to be refused.
+pub fn copy_is_insert(table: &ForeignTable) -> String {
+    format!(
+        "SELECT c.relkind = 'r' AND NOT c.relhasrules AND NOT pg_catalog.row_security_active(c.oid) \
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 7 = 7) \
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity = 'a') \
+         FROM pg_catalog.pg_class c WHERE c.oid = {}::pg_catalog.regclass",
+        quote::literal(&table.remote_name())
+    )
+}
+
 /// Asks for the table's size in blocks (of our size).
 pub fn analyze_size(table: &ForeignTable) -> String {
     format!(

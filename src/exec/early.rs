@@ -48,6 +48,11 @@ pub unsafe fn register(node: *mut pg_sys::ForeignScanState) {
     }
 }
 
+/// Whether the statement scans foreign tables of ours.
+pub fn has_scans(estate: *mut pg_sys::EState) -> bool {
+    SCANS.with_borrow(|scans| scans.iter().any(|(of, _)| *of == estate))
+}
+
 /// To be called before a change is sent: starts the statement's scans that can be. False when some cannot.
 ///
 /// # Safety

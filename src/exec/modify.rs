@@ -270,7 +270,10 @@ pub unsafe fn end(result: *mut pg_sys::ResultRelInfo) -> Result<(), Failure> {
     // SAFETY: as the caller vouches.
     unsafe {
         match state(result) {
-            Some(State::Sharded(state)) => state.end(),
+            Some(State::Sharded(state)) => {
+                state.finish()?;
+                state.end();
+            }
             Some(State::Changed(state)) => state.end(),
             Some(State::Watched(_, watch)) => {
                 if let Watch::Moves(movement) = &mut **watch {

@@ -7,6 +7,7 @@
 //! row-level security, constraints, the partition constraint of the parent itself.
 
 mod batch;
+mod stream;
 
 use super::early;
 use super::layout::{has_null, not_null_columns};
@@ -22,6 +23,7 @@ use crate::txn;
 use pgrx::pg_sys;
 use pgrx::pg_sys::{OnConflictAction, WCOKind};
 use std::rc::Rc;
+use stream::Streaming;
 
 /// Memory that the rows of one batch may take, roughly.
 const BATCH_MEMORY: usize = 16 * 1024 * 1024;
@@ -45,6 +47,7 @@ pub struct ShardedState {
     updates: bool,
     /// Rows that the executor hands over at once, unless there are no more.
     batch_rows: usize,
+    streaming: Streaming,
 }
 
 impl ShardedState {
@@ -112,6 +115,7 @@ impl ShardedState {
                 begun: false,
                 updates: conflict.updates(),
                 batch_rows: 1,
+                streaming: Streaming::Unknown,
                 parent: Parent { state, estate, result, user, returned, conflict },
                 table,
             })
@@ -154,6 +158,9 @@ impl ShardedState {
         unsafe {
             let relation = (*self.parent.result).ri_RelationDesc;
             (*relation).rd_id = self.table.parent;
+            if self.stream_row(slot)? {
+                return Ok(true);
+            }
             let index = self.route(slot)?;
             self.open(&[index])?;
             let Some(placement) = self.placements[index].as_mut() else { return Ok(false) };

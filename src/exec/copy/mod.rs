@@ -12,7 +12,8 @@ mod encode;
 mod lane;
 mod outlet;
 mod parent;
-mod quiet;
+mod places;
+pub mod quiet;
 pub mod statement;
 mod text;
 
@@ -21,9 +22,11 @@ use crate::error::Failure;
 use crate::pg::text::from_server;
 use crate::pg::{compat, copy as pg_copy, memory};
 use encode::RowEncoder;
-use lane::Run;
-use outlet::{Fate, Outlet};
-use pgrx::pg_sys::{self, MinimalTuple, Oid};
+pub use lane::Run;
+use outlet::Outlet;
+pub use outlet::{Fate, Question};
+use pgrx::pg_sys::{self, MinimalTuple};
+pub use places::Places;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
@@ -36,7 +39,6 @@ thread_local! {
 struct CopyState {
     run: Rc<Run>,
     target: Target,
-    user: Oid,
     /// The table that the statement names.
     name: String,
 }
@@ -86,7 +88,9 @@ unsafe fn begin(
         let user = compat::result_user(result, estate);
         let target = if let Some(pending) = parent::Pending::take((*relation).rd_id) {
             run.hold(pending.is_quiet());
-            let Some(rows) = parent::Rows::begin(node, result, pending)? else { return Ok(true) };
+            let Some(rows) = parent::Rows::begin(node, result, pending, &run)? else {
+                return Ok(true);
+            };
             Target::Parent(Box::new(rows))
         } else {
             let triggers = (*result).ri_TrigDesc;
@@ -99,12 +103,19 @@ unsafe fn begin(
             }
             Target::Table(Box::new(Table {
                 encoder: RowEncoder::new((*relation).rd_att, &columns, context),
-                outlet: Outlet::new(&run, (*relation).rd_id, user, columns, context),
+                outlet: Outlet::new(
+                    &run,
+                    (*relation).rd_id,
+                    user,
+                    columns,
+                    context,
+                    Question::Copy,
+                ),
                 original: (*result).ri_FdwRoutine,
                 node,
             }))
         };
-        let state = CopyState { run, target, user, name: relation_name((*node).rootResultRelInfo) };
+        let state = CopyState { run, target, name: relation_name((*node).rootResultRelInfo) };
         (*result).ri_FdwRoutine = callbacks::routine((*result).ri_FdwRoutine, context);
         (*result).ri_FdwState = memory::give(context, state).cast();
         Ok(true)
@@ -154,9 +165,9 @@ unsafe fn insert(
 ) -> Result<*mut pg_sys::TupleTableSlot, Failure> {
     // SAFETY: the callback's arguments are as fdwhandler.sgml says.
     unsafe {
-        let CopyState { run, target, user, name } = state(result)?;
+        let CopyState { target, name, .. } = state(result)?;
         let kept = match target {
-            Target::Parent(rows) => rows.put(run, *user, (*estate).es_query_cxt, slot)?,
+            Target::Parent(rows) => rows.put(slot)?,
             Target::Table(table) => {
                 match table.outlet.row(slot, |out| table.encoder.row(slot, out))? {
                     Ok(fate @ (Fate::Refused | Fate::Returned)) => {

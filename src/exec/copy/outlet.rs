@@ -35,6 +35,7 @@ struct Table {
     relid: Oid,
     user: Oid,
     columns: Vec<i16>,
+    question: Question,
     way: RefCell<Way>,
     /// Rows that wait, in COPY's format,
     text: RefCell<Vec<u8>>,
@@ -56,6 +57,15 @@ pub struct Outlet {
     memory: pg_sys::MemoryContext,
 }
 
+/// What COPY must do to a table to be used for it.
+#[derive(Clone, Copy)]
+pub enum Question {
+    /// COPY FROM: as INSERT, but for what PostgreSQL's own COPY does otherwise.
+    Copy,
+    /// INSERT: exactly as INSERT, and every row that is sent is stored.
+    Insert,
+}
+
 /// What became of a row.
 pub enum Fate {
     /// It is on its way, or waits.
@@ -74,11 +84,13 @@ impl Outlet {
         user: Oid,
         columns: Vec<i16>,
         memory: pg_sys::MemoryContext,
+        question: Question,
     ) -> Outlet {
         let table = Rc::new(Table {
             relid,
             user,
             columns,
+            question,
             way: RefCell::new(Way::Unknown),
             text: RefCell::default(),
             rows: RefCell::default(),
@@ -109,8 +121,7 @@ impl Outlet {
                 {
                     return Ok(Err(failure));
                 }
-                let refused = matches!(&*self.table.way.borrow(), Way::Insert);
-                Ok(Ok(if refused { Fate::Returned } else { Fate::Taken }))
+                Ok(Ok(if self.is_refused() { Fate::Returned } else { Fate::Taken }))
             }
         }
     }
@@ -138,6 +149,11 @@ impl Outlet {
         waiting.rows.set(waiting.rows.get() + 1);
         waiting.bytes.set(waiting.bytes.get() + text.len() - before);
         Ok(())
+    }
+
+    /// Whether rows have to be INSERTed, as far as it is known.
+    pub fn is_refused(&self) -> bool {
+        matches!(&*self.table.way.borrow(), Way::Insert)
     }
 
     /// Rows that were taken and must be INSERTed after all. They have to be freed.
@@ -172,7 +188,11 @@ impl Waiting {
             .collect::<Result<_, _>>()?;
         let servers: Vec<Oid> = foreign.iter().map(|table| table.server.oid).collect();
         let participants = txn::enlist_all(&servers, user)?;
-        let fit = ask_whether_fit(&participants, &foreign)?;
+        let questions = tables.iter().zip(&foreign).map(|(table, foreign)| match table.question {
+            Question::Copy => deparse::copy_fits(foreign),
+            Question::Insert => deparse::copy_is_insert(foreign),
+        });
+        let fit = ask_whether_fit(&participants, questions)?;
         for (at, table) in tables.iter().enumerate() {
             if !fit[at] {
                 table.text.take();
@@ -196,15 +216,14 @@ impl Waiting {
     }
 }
 
-/// For each table whether COPY does to it what INSERT does.
+/// The answers to these queries, each of which is for one of the participants.
 fn ask_whether_fit(
     participants: &[Rc<Participant>],
-    tables: &[Rc<ForeignTable>],
+    questions: impl Iterator<Item = String>,
 ) -> Result<Vec<bool>, Failure> {
-    let mut asked = Vec::with_capacity(tables.len());
-    for (participant, table) in participants.iter().zip(tables) {
+    let mut asked = Vec::with_capacity(participants.len());
+    for (participant, sql) in participants.iter().zip(questions) {
         participant.mark_written();
-        let sql = deparse::copy_fits(table);
         let request = Request::Execute {
             sql: &sql,
             param_types: &[],

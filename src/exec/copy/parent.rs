@@ -5,14 +5,15 @@
 //! placed as an INSERT's is, and goes to the COPY of its placement. Where something has to see the rows one by one
 //! (row triggers, transition tables) they are INSERTed.
 
-use super::encode::RowEncoder;
 use super::lane::Run;
-use super::outlet::{Fate, Outlet};
+use super::outlet::{Fate, Question};
+use super::places::Places;
 use super::quiet;
 use crate::error::Failure;
 use crate::exec::modify;
 use crate::exec::sharded_insert::ShardedState;
 use crate::exec::sharded_result::{check_supported, doctored};
+use crate::pg::compat;
 use crate::pg::memory::{self, ContextGuard};
 use crate::pg::relation::Relation;
 use crate::shard::ShardedTable;
@@ -76,15 +77,7 @@ impl Pending {
 /// Rows of a parent on their way to its placements.
 pub struct Rows {
     sharded: ShardedState,
-    /// Parallel to the table's members.
-    places: Vec<Option<Place>>,
-}
-
-/// A placement: where its rows go, and how.
-struct Place {
-    outlet: Outlet,
-    encoder: RowEncoder,
-    descriptor: pg_sys::TupleDesc,
+    places: Places,
 }
 
 impl Rows {
@@ -96,6 +89,7 @@ impl Rows {
         node: *mut pg_sys::ModifyTableState,
         result: *mut pg_sys::ResultRelInfo,
         pending: Pending,
+        run: &Rc<Run>,
     ) -> Result<Option<Rows>, Failure> {
         // SAFETY: as the caller vouches; what is made lives in the statement's memory.
         unsafe {
@@ -104,7 +98,10 @@ impl Rows {
             (*result).ri_RelationDesc = doctored(pending.relation);
             take_triggers(result, (*pending.relation).trigdesc);
             check_supported(node, result, &pending.table)?;
-            let places = pending.table.members.iter().map(|_| None).collect();
+            let estate = (*node).ps.state;
+            let user = compat::result_user(result, estate);
+            let count = pending.table.members.len();
+            let places = Places::new(run, count, user, context, Question::Copy);
             let sharded = ShardedState::new(node, result, pending.relation, pending.table)?;
             if sharded.is_single() {
                 let state = modify::State::Sharded(Box::new(sharded));
@@ -121,35 +118,21 @@ impl Rows {
     /// The slot holds a row of the parent, in the statement that `begin` was called for.
     pub unsafe fn put(
         &mut self,
-        run: &Rc<Run>,
-        user: Oid,
-        context: pg_sys::MemoryContext,
         slot: *mut pg_sys::TupleTableSlot,
     ) -> Result<Result<bool, Failure>, Failure> {
         // SAFETY: as the caller vouches.
         unsafe {
             let index = self.sharded.route(slot)?;
             let placement = self.sharded.placement(index)?;
-            if self.places[index].is_none() && !quiet::is_quiet(placement.relation()) {
-                run.hold(false);
-                if let Err(failure) = run.new_tables().open(run) {
-                    return Ok(Err(failure));
-                }
+            let relation = placement.relation();
+            if !self.places.is_known(index)
+                && !quiet::is_quiet(relation)
+                && let Err(failure) = self.places.hold(false)
+            {
+                return Ok(Err(failure));
             }
             let Some(row) = placement.prepare(slot)? else { return Ok(Ok(false)) };
-            let place = match &mut self.places[index] {
-                Some(place) => place,
-                none => {
-                    let relation = placement.relation();
-                    let descriptor = (*relation).rd_att;
-                    let columns = super::columns(descriptor);
-                    let encoder = RowEncoder::new(descriptor, &columns, context);
-                    let outlet = Outlet::new(run, (*relation).rd_id, user, columns, context);
-                    none.insert(Place { outlet, encoder, descriptor })
-                }
-            };
-            let Place { outlet, encoder, .. } = place;
-            match outlet.row(row, |out| encoder.row(row, out))? {
+            match self.places.row(index, relation, row)? {
                 Ok(Fate::Refused) => {
                     self.insert_back(index)?;
                     Ok(Ok(self.sharded.insert_placed(index, row)?))
@@ -162,14 +145,9 @@ impl Rows {
 
     /// INSERTs rows that were taken for the COPY of a placement that COPY is not for. Whether the last one was stored.
     unsafe fn insert_back(&mut self, index: usize) -> Result<bool, Failure> {
-        let Some(place) = &self.places[index] else { return Ok(false) };
-        let sharded = &mut self.sharded;
+        let Some((rows, descriptor)) = self.places.take_back(index) else { return Ok(false) };
         // SAFETY: rows of the placement, in a statement in execution.
-        unsafe {
-            super::replay(place.outlet.take_back(), place.descriptor, |slot| {
-                sharded.insert_placed(index, slot)
-            })
-        }
+        unsafe { super::replay(rows, descriptor, |slot| self.sharded.insert_placed(index, slot)) }
     }
 
     /// Stores what is left, and closes the placements. The run has been finished.
@@ -179,7 +157,7 @@ impl Rows {
     pub unsafe fn end(&mut self) -> Result<(), Failure> {
         // SAFETY: as the caller vouches.
         unsafe {
-            for index in 0..self.places.len() {
+            for index in 0..self.places.count() {
                 self.insert_back(index)?;
             }
             self.sharded.end();

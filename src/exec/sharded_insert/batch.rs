@@ -17,6 +17,21 @@ impl ShardedState {
     ) -> Result<u64, Failure> {
         // SAFETY: as the caller vouches.
         unsafe {
+            let unsent = self.stream_rest(slots)?;
+            let unsent = self.begin_stream(&unsent)?;
+            let sent = (slots.len() - unsent.len()) as u64;
+            Ok(sent + self.insert_all(&unsent, slots.len() < self.batch_rows)?)
+        }
+    }
+
+    /// Inserts rows, which are the last ones or not.
+    unsafe fn insert_all(
+        &mut self,
+        slots: &[*mut pg_sys::TupleTableSlot],
+        last: bool,
+    ) -> Result<u64, Failure> {
+        // SAFETY: as for `insert_batch`.
+        unsafe {
             let mut groups: Vec<Vec<*mut pg_sys::TupleTableSlot>> =
                 vec![Vec::new(); self.placements.len()];
             for &slot in slots {
@@ -27,7 +42,6 @@ impl ShardedState {
             let many = used.iter().copied().filter(|&index| groups[index].len() > 1);
             self.prepare_for_many(many.collect())?;
             let mut rest: Vec<_> = used.iter().map(|&index| (index, &groups[index][..])).collect();
-            let last = slots.len() < self.batch_rows;
             let mut stored = 0;
             while !rest.is_empty() {
                 let mut sent = Vec::new();
