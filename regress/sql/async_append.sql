@@ -144,6 +144,54 @@ SELECT count(*), sum(id) FROM p;
 ROLLBACK;
 SELECT count(*), sum(id) FROM p;
 
+-- Below a Merge Append all queries are sent when the first row is asked for: 1.2 seconds each, one after the other.
+EXPLAIN (COSTS OFF) SELECT * FROM slow1 UNION ALL SELECT * FROM slow2 ORDER BY id;
+SELECT clock_timestamp() AS began \gset
+SELECT * FROM slow1 UNION ALL SELECT * FROM slow2 ORDER BY id;
+SELECT clock_timestamp() - :'began' < '2.2 s' AS together;
+-- In order?
+CREATE FUNCTION sorted(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE last int; this int; n int := 0;
+BEGIN
+  FOR this IN EXECUTE query LOOP
+    IF this < last THEN RETURN format('%s after %s', this, last); END IF;
+    last := this; n := n + 1;
+  END LOOP;
+  RETURN n || ' rows in order';
+END $$;
+SELECT sorted('SELECT id FROM a UNION ALL SELECT id FROM c UNION ALL SELECT id - 3000 FROM b UNION ALL SELECT id FROM here ORDER BY 1');
+SELECT same_rows('SELECT id FROM a UNION ALL SELECT id FROM c UNION ALL SELECT id - 3000 FROM b ORDER BY 1',
+  'SELECT id FROM twin WHERE id <= 3000 OR id BETWEEN 5001 AND 7000 UNION ALL SELECT id - 3000 FROM twin WHERE id BETWEEN 3001 AND 5000');
+-- One that sorts here; rescans with and without parameters; a LIMIT; pruning at run time; nothing locked early.
+SET enable_sort = off;
+EXPLAIN (COSTS OFF) SELECT * FROM (SELECT g, id FROM a UNION ALL SELECT g, id FROM c WHERE plus(g) < 5) x ORDER BY g, id;
+SELECT sorted('SELECT id + g * 10000 FROM (SELECT * FROM (SELECT g, id FROM a UNION ALL SELECT g, id FROM c WHERE plus(g) < 5) x ORDER BY g, id) y');
+RESET enable_sort;
+SELECT n, x.* FROM generate_series(1, 3) n, LATERAL (SELECT * FROM (SELECT id FROM a WHERE g = n UNION ALL SELECT id FROM c WHERE g = n) u ORDER BY id DESC LIMIT 2) x;
+SELECT n, x.* FROM generate_series(1, 3) n, LATERAL (SELECT * FROM (SELECT id FROM a UNION ALL SELECT id FROM c) u ORDER BY id OFFSET 2998 + n LIMIT 2) x;
+CREATE TABLE h (id int, g int, v text) PARTITION BY HASH (id);
+CREATE FOREIGN TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0) SERVER db1 OPTIONS (schema_name 'public', table_name 'h');
+CREATE FOREIGN TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 1) SERVER db2 OPTIONS (schema_name 'public', table_name 'h');
+\! for url in "$SHARD_DB1" "$SHARD_DB2"; do psql "$url" -Xqc "CREATE TABLE h (id int PRIMARY KEY, g int, v text)"; done
+INSERT INTO h SELECT i, i % 7, 'h' || i FROM generate_series(1, 3000) i;
+SET shard_fdw.enable_sharded_scan = off;
+EXPLAIN (COSTS OFF) SELECT * FROM h ORDER BY id;
+SELECT sorted('SELECT id FROM h ORDER BY id'), sorted('SELECT id FROM h WHERE plus(g) < 4 ORDER BY id LIMIT 700');
+SET plan_cache_mode = force_generic_plan;
+PREPARE one (int, int) AS SELECT id, v FROM h WHERE id IN ($1, $2) ORDER BY id LIMIT 5;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE one (1, 1);
+EXECUTE one (1, 1); EXECUTE one (1, 2); EXECUTE one (3, 4); EXECUTE one (5, 6); EXECUTE one (7, 8); EXECUTE one (9, 10); EXECUTE one (0, 0);
+RESET plan_cache_mode;
+BEGIN;
+SELECT id FROM h WHERE id < 4 ORDER BY id FOR UPDATE;
+COMMIT;
+SELECT expect_error('SELECT id FROM a UNION ALL SELECT id + g FROM broken UNION ALL SELECT id FROM c ORDER BY 1');
+SELECT sorted('SELECT id FROM h ORDER BY id');
+RESET shard_fdw.enable_sharded_scan;
+SET statement_timeout = '300ms';
+SELECT * FROM slow1 UNION ALL SELECT * FROM slow2 ORDER BY id;
+RESET statement_timeout;
+
 -- Merged rows are not, and what the options forbid is not.
 EXPLAIN (COSTS OFF) SELECT * FROM p WHERE id < 7500 ORDER BY id;
 SELECT same_rows('SELECT * FROM (SELECT id, v FROM p ORDER BY id LIMIT 5000) x', 'SELECT * FROM (SELECT id, v FROM twin ORDER BY id LIMIT 5000) x');

@@ -8,14 +8,14 @@
 //!
 //! The answers of several scans on one connection come one after the other, each to its own scan.
 
-use super::foreign_scan;
 use super::scan::ScanState;
+use super::{foreign_scan, together};
 use crate::error::Failure;
 use crate::pg::ffi::{ExecAsyncRequestDone, ExecAsyncRequestPending, ExecAsyncResponse};
 use crate::pg::node;
 use crate::txn;
 use pgrx::pg_sys;
-use pgrx::pg_sys::{AppendState, AsyncRequest, ForeignScanState, NodeTag};
+use pgrx::pg_sys::{AppendState, AsyncRequest, ForeignScanState};
 
 /// ForeignAsyncRequest: a row if there is one, else the query is sent.
 ///
@@ -52,7 +52,7 @@ pub unsafe fn configure_wait(request: *mut AsyncRequest) -> Result<(), Failure> 
             if (*append).as_nasyncresults > 0 || !(*append).as_syncdone {
                 return Ok(());
             }
-            wait_for_any(append, (*request).requestee.cast())?;
+            wait_for_any(append)?;
             if !state_of(request).is_some_and(|state| state.is_ready()) {
                 return Ok(());
             }
@@ -98,18 +98,16 @@ unsafe fn produce(request: *mut AsyncRequest) -> Result<(), Failure> {
 }
 
 /// Waits until one of our scans under `append` can go on.
-unsafe fn wait_for_any(
-    append: *mut AppendState,
-    own: *mut ForeignScanState,
-) -> Result<(), Failure> {
+unsafe fn wait_for_any(append: *mut AppendState) -> Result<(), Failure> {
     // SAFETY: an Append in execution has a request for each of its asynchronous plans.
     unsafe {
         let mut waiting = Vec::new();
         for index in node::members((*append).as_asyncplans) {
             let request = *(*append).as_asyncrequests.add(index as usize);
             let scan = (*request).requestee.cast::<ForeignScanState>();
-            if (*request).callback_pending && is_like(scan, own) {
-                let Some(state) = foreign_scan::state(scan) else { continue };
+            if (*request).callback_pending
+                && let Some(state) = foreign_scan::own_state(scan)
+            {
                 waiting.extend(state.tickets());
             }
         }
@@ -126,23 +124,11 @@ unsafe fn connect(request: *mut AsyncRequest) -> Result<(), Failure> {
         if pg_sys::bms_next_member(plans, -1) != (*request).request_index {
             return Ok(());
         }
-        let own = (*request).requestee.cast::<ForeignScanState>();
         let scans: Vec<_> = node::members(plans)
             .map(|index| (**(*append).as_asyncrequests.add(index as usize)).requestee.cast())
-            .filter(|&scan: &*mut ForeignScanState| is_like(scan, own))
+            .filter(|&scan: &*mut ForeignScanState| foreign_scan::own_state(scan).is_some())
             .collect();
-        let (mut user, mut servers) = (None, Vec::new());
-        for &scan in &scans {
-            let Some(state) = foreign_scan::state(scan) else { continue };
-            state.set_siblings(scans.len());
-            if *user.get_or_insert(state.user()) == state.user() {
-                servers.extend(state.servers_to_ask());
-            }
-        }
-        match user {
-            Some(user) if servers.len() > 1 => txn::enlist_ready(&servers, user),
-            _ => Ok(()),
-        }
+        together::prepare(&scans)
     }
 }
 
@@ -154,17 +140,6 @@ unsafe fn requestor(request: *mut AsyncRequest) -> *mut AppendState {
 unsafe fn state_of<'a>(request: *mut AsyncRequest) -> Option<&'a mut ScanState> {
     // SAFETY: the requests that reach us are for scans of ours.
     unsafe { foreign_scan::state((*request).requestee.cast()) }
-}
-
-/// Whether `scan` is a foreign scan with the callbacks of `own`.
-unsafe fn is_like(scan: *mut ForeignScanState, own: *mut ForeignScanState) -> bool {
-    // SAFETY: nodes in execution; a ForeignScanState has its routine.
-    unsafe {
-        let address = |scan: *mut ForeignScanState| {
-            (*(*scan).fdwroutine).ForeignAsyncRequest.map(|function| function as usize)
-        };
-        node::is_a(scan, NodeTag::T_ForeignScanState) && address(scan) == address(own)
-    }
 }
 
 unsafe fn is_empty(slot: *mut pg_sys::TupleTableSlot) -> bool {

@@ -1,9 +1,9 @@
 //! The ForeignScan node's callbacks: where its state is kept, and what each does with it.
 
-use super::early;
 use super::scan::ScanState;
+use super::{early, own_routine, together};
 use crate::error::Failure;
-use crate::pg::{compat, memory};
+use crate::pg::{compat, memory, node};
 use pgrx::pg_sys;
 
 /// Puts a new state into the node (in the query's memory context).
@@ -28,6 +28,7 @@ pub unsafe fn begin(node: *mut pg_sys::ForeignScanState, flags: i32) -> Result<(
         let context = (*(*node).ss.ps.state).es_query_cxt;
         let modifies = compat::statement_modifies((*node).ss.ps.state);
         (*node).fdw_state = memory::give(context, state).cast();
+        together::note((*node).ss.ps.state);
         if modifies {
             early::register(node);
         }
@@ -42,6 +43,19 @@ pub unsafe fn begin(node: *mut pg_sys::ForeignScanState, flags: i32) -> Result<(
 pub unsafe fn state<'a>(node: *mut pg_sys::ForeignScanState) -> Option<&'a mut ScanState> {
     // SAFETY: fdw_state is NULL or was set by `begin`; the executor calls one callback of a node at a time.
     unsafe { (*node).fdw_state.cast::<ScanState>().as_mut() }
+}
+
+/// [`state`] of any node of a plan in execution; `None` for one that is no foreign scan of ours.
+///
+/// # Safety
+/// `node` is the state of an initialised plan node; the reference must not outlive the callback.
+pub unsafe fn own_state<'a>(node: *mut pg_sys::ForeignScanState) -> Option<&'a mut ScanState> {
+    // SAFETY: cast by its tag; a ForeignScanState has its routine, and all of ours have the same functions.
+    unsafe {
+        let is_own = node::is_a(node, pg_sys::NodeTag::T_ForeignScanState)
+            && (*node).fdwroutine.as_ref().is_some_and(own_routine::is_own);
+        if is_own { state(node) } else { None }
+    }
 }
 
 /// Whether the node has no remote query, and only names the columns of the node below it.
@@ -79,7 +93,12 @@ pub unsafe fn iterate(
     // SAFETY: as the caller vouches.
     unsafe {
         match state(node) {
-            Some(state) => state.iterate(node),
+            Some(state) => {
+                if state.merged_by().is_some() {
+                    together::start_others(node)?;
+                }
+                state.iterate(node)
+            }
             None if names_only(node) => Ok(pass(node)),
             None => Ok(pg_sys::ExecClearTuple((*node).ss.ss_ScanTupleSlot)),
         }

@@ -5,6 +5,7 @@ use super::destination::Destination;
 use super::early;
 use super::modify_state::ModifyState;
 use super::movement::{self, Watch};
+use super::own_routine;
 use super::sharded_change::ShardedChange;
 use super::sharded_insert::ShardedState;
 use crate::error::{Failure, SqlState};
@@ -14,7 +15,6 @@ use crate::plan::private::ModifyPlan;
 use crate::plan::row_identity;
 use pgrx::pg_sys;
 use pgrx::pg_sys::CmdType;
-use std::sync::OnceLock;
 
 /// What a result relation's `ri_FdwState` points to.
 pub enum State {
@@ -122,17 +122,8 @@ unsafe fn needs_no_answers(
                     && !triggers.trig_delete_before_row
                     && !triggers.trig_delete_after_row
             })
-            && (*result).ri_FdwRoutine.as_ref().is_some_and(is_own)
             && after_modify::call_at_end(node, settle)
     }
-}
-
-/// Whether callbacks are those of this library: all wrappers made with it share them.
-fn is_own(routine: &pg_sys::FdwRoutine) -> bool {
-    static OWN: OnceLock<usize> = OnceLock::new();
-    let address = routine.BeginForeignModify.map_or(0, |function| function as usize);
-    // First called for a table of ours.
-    *OWN.get_or_init(|| address) == address
 }
 
 /// At the end of an UPDATE or DELETE: waits for what was not waited for, and has the command tag count the rows that were
@@ -144,7 +135,7 @@ unsafe fn settle(node: *mut pg_sys::ModifyTableState) -> Result<(), Failure> {
             let result = (*node).resultRelInfo.add(index);
             let Some(routine) = (*result).ri_FdwRoutine.as_ref() else { continue };
             // Another wrapper's state, or one that is none of these.
-            if (*result).ri_usesFdwDirectModify || !is_own(routine) {
+            if (*result).ri_usesFdwDirectModify || !own_routine::is_own(routine) {
                 continue;
             }
             let missed = match state(result) {

@@ -11,6 +11,7 @@
 
 use super::foreign_scan;
 use super::kinds;
+use super::own_routine::{self, IsOwn};
 use super::rows::LocalColumn;
 use super::same_form::{self, Settings};
 use crate::error::{Failure, SqlState};
@@ -22,21 +23,15 @@ use crate::settings;
 use crate::wire::{Column, Formats, Session};
 use pgrx::{PgLogLevel, pg_sys};
 use std::ops::Range;
-use std::sync::OnceLock;
 
 /// So many rows are sent before the next are looked at.
 const ROWS_AT_ONCE: usize = 64;
 /// From this version on servers write floating-point numbers in the shortest exact form.
 const SHORTEST_FLOATS: i32 = 120_000;
 
-/// Whether a scan's callbacks are ours.
-pub type IsOwn = fn(&pg_sys::FdwRoutine) -> bool;
-
-static IS_OWN: OnceLock<IsOwn> = OnceLock::new();
-
 /// Installs the executor's hook; once, from `_PG_init`.
 pub fn init(is_own: IsOwn) {
-    if IS_OWN.set(is_own).is_ok() {
+    if own_routine::set(is_own) {
         compat::install_run(before_run);
     }
 }
@@ -69,9 +64,8 @@ unsafe fn before_run(query: *mut pg_sys::QueryDesc) -> Result<(), Failure> {
     // SAFETY: the statement's execution was prepared; the node is cast by its tag.
     unsafe {
         let node = (*query).planstate.cast::<pg_sys::ForeignScanState>();
-        let is_own = |routine| IS_OWN.get().is_some_and(|is_own| is_own(routine));
         if !settings::enable_result_passthrough()
-            || !(*node).fdwroutine.as_ref().is_some_and(is_own)
+            || !(*node).fdwroutine.as_ref().is_some_and(own_routine::is_own)
             || !is_clients_own(query)
             || !(*node).ss.ps.instrument.is_null()
             || !(*node).ss.ps.qual.is_null()

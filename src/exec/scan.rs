@@ -51,6 +51,8 @@ pub struct ScanState {
     waits: bool,
     /// So many scans share the memory for rows that were read ahead.
     siblings: usize,
+    /// The Merge Append that reads it: see together.rs.
+    merged_by: Option<*mut pg_sys::MergeAppendState>,
 }
 
 impl ScanState {
@@ -104,6 +106,7 @@ impl ScanState {
                 patient: true,
                 waits: false,
                 siblings: 1,
+                merged_by: None,
                 plan,
             })
         }
@@ -241,7 +244,10 @@ impl ScanState {
     ///
     /// # Safety
     /// As for [`ScanState::iterate`].
-    unsafe fn start(&mut self, node: *mut pg_sys::ForeignScanState) -> Result<(), Failure> {
+    pub(super) unsafe fn start(
+        &mut self,
+        node: *mut pg_sys::ForeignScanState,
+    ) -> Result<(), Failure> {
         if self.lanes.is_empty() {
             // SAFETY: the decoders live as long as the query's memory, and so does this state.
             let _context =

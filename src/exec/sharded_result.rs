@@ -9,9 +9,9 @@
 //! Nothing of this is in the plan: it holds for one execution. The executor closes relations through its own list,
 //! where the original stays.
 
-use super::modify;
 use super::sharded_change::ShardedChange;
 use super::sharded_insert::ShardedState;
+use super::{modify, together};
 use crate::error::{Failure, SqlState};
 use crate::pg::exec_node::{Follower, Function};
 use crate::pg::memory::{self, ContextGuard};
@@ -35,6 +35,7 @@ unsafe fn started(query: *mut pg_sys::QueryDesc) -> Result<(), Failure> {
         if estate.is_null() {
             return Ok(());
         }
+        together::find(query);
         let top = (*query).planstate;
         if !top.is_null() && node::is_a(top, NodeTag::T_ModifyTableState) {
             adapt(top.cast())?;

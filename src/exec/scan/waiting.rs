@@ -1,9 +1,10 @@
 //! Scans that run beside others: what they wait for, and that they do not wait for it themselves; see async_append.rs.
 
 use super::ScanState;
+use crate::options::load;
 use crate::txn::Participant;
 use crate::wire::Ticket;
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
 
 impl ScanState {
     /// Whether [`ScanState::iterate`] waits for rows. If not, it may give an empty slot while there are more to come:
@@ -45,5 +46,26 @@ impl ScanState {
     pub fn servers_to_ask(&self) -> impl Iterator<Item = Oid> {
         let known = !self.started && self.plan.routing.is_empty();
         self.plan.placements.iter().filter(move |_| known).map(|placement| placement.server)
+    }
+
+    /// The Merge Append that reads the scan.
+    pub fn merged_by(&self) -> Option<*mut pg_sys::MergeAppendState> {
+        self.merged_by
+    }
+
+    /// See [`ScanState::merged_by`].
+    pub fn set_merged_by(&mut self, parent: *mut pg_sys::MergeAppendState) {
+        self.merged_by = Some(parent);
+    }
+
+    /// Whether it can send its query together with others: it has not done so, locks nothing, and may by its options.
+    pub fn may_start(&self) -> bool {
+        let tables = self.plan.placements.first().map(|placement| &placement.tables[..]);
+        !self.started
+            && !self.plan.locking
+            && tables
+                .unwrap_or_default()
+                .iter()
+                .all(|&table| load::foreign_table(table).is_ok_and(|table| table.async_capable))
     }
 }
