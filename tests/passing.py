@@ -138,7 +138,7 @@ def compare(name, sql, formats=None, limits=(0,), twin=None, expect=True, ordere
     client.simple("SET shard_fdw.enable_result_passthrough = on")
     if twin:
         answer = client.extended(twin, formats, limits) if formats is not None else client.simple(twin)
-        answers.append((sorted(answer["rows"]), answer["tags"], answer["error"], answers[0][3]))
+        answers.append((arrange(answer["rows"]), answer["tags"], answer["error"], answers[0][3]))
     same = all(answer == answers[0] for answer in answers)
     check(name, same and told == expect, f"passed on: {told}; {[str(a)[:200] for a in answers]}")
 
@@ -159,6 +159,17 @@ compare("no row", "SELECT * FROM s_wide WHERE id = 100001", twin="SELECT * FROM 
 compare("a transaction of its own, larger than expected", "SELECT n FROM s_wide WHERE id % 2 = n % 2")
 compare("grouped on the shards", "SELECT id, count(*), sum(n) FROM wide_one GROUP BY id",
         twin="SELECT id, count(*), sum(n) FROM wide WHERE id % 2 = 0 GROUP BY id")
+for by in ("id", "id DESC", "n, id", "v COLLATE \"C\" DESC, id", "d DESC, id DESC", "c COLLATE \"C\", id"):
+    for shape in ("*", "t, n", "d", "id"):
+        for formats in (None, [0], [1]):
+            sql = f"SELECT {shape} FROM {{}}wide ORDER BY {by}"
+            compare(f"{shape} in the order of {by} {formats}", sql.format("s_"), formats, twin=sql.format(""), ordered=True)
+compare("in order, one shard does not fit", "SELECT * FROM mixed ORDER BY n DESC", twin="SELECT id, n FROM wide ORDER BY n DESC", ordered=True)
+compare("in order, one shard does not fit, binary", "SELECT * FROM mixed ORDER BY n, id", [1], twin="SELECT id, n FROM wide ORDER BY n", ordered=True)
+compare("in order, with NULLs", "SELECT c_date, id FROM s_times ORDER BY c_date, id", twin="SELECT c_date, id FROM times ORDER BY c_date, id", ordered=True)
+compare("in order, with NULLs first", "SELECT id, c_interval FROM s_times ORDER BY c_timestamptz DESC, id",
+        twin="SELECT id, c_interval FROM times ORDER BY c_timestamptz DESC, id", ordered=True)
+compare("in order, executed again", "SELECT * FROM s_wide ORDER BY id", [0], limits=(0, 0), ordered=True)
 compare("a condition that is evaluated here", "SELECT * FROM s_wide WHERE random() >= 0", expect=False)
 compare("an expression", "SELECT id + random() * 0 FROM s_wide", expect=False)
 compare("no columns", "SELECT FROM s_wide", expect=False, twin="SELECT FROM wide")

@@ -30,11 +30,14 @@ SELECT id, v FROM t WHERE id IN (8, 10) AND g = 2 ORDER BY id;
 -- Of several shards.
 SELECT 'x' FROM t WHERE g < 0;
 SELECT d FROM t WHERE g = 0 AND id < 1;
+SELECT v FROM t WHERE id < 3 ORDER BY id DESC;
+SET shard_fdw.enable_ordered_merge = off;
+SELECT v FROM t WHERE id < 3 ORDER BY id DESC;
+RESET shard_fdw.enable_ordered_merge;
 -- What has to be done here: expressions, conditions, sorting, settings, types that differ.
 SELECT id, upper(v) FROM t0 WHERE id = 6;
 SELECT id, random() < 0 AS r FROM t0 WHERE id = 6;
 SELECT id FROM t WHERE id < 4 AND random() >= 0 ORDER BY id;
-SELECT id FROM t WHERE id < 3 ORDER BY id;
 SET timezone = 'Europe/Zurich';
 SELECT z FROM t WHERE id = 7;
 SELECT d FROM t WHERE id = 7;

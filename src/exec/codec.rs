@@ -124,6 +124,22 @@ pub fn integer(bytes: &[u8]) -> Option<i64> {
     }
 }
 
+/// An integer in text, as servers write it; `None` for anything else.
+pub fn decimal(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes.split_first()? {
+        (b'-', rest) => (true, rest),
+        _ => (false, bytes),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value = 0;
+    for digit in digits {
+        value = value * 10 + i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
+    }
+    Some(if negative { -value } else { value })
+}
+
 /// Whether an integer fits a local integer type.
 pub fn fits(native: Native, value: i64) -> bool {
     match native {
@@ -265,6 +281,16 @@ mod tests {
         assert!(stamp(i64::MIN).is_some() && stamp(i64::MAX).is_some());
         assert!(stamp(TIMESTAMPS.start).is_some() && stamp(TIMESTAMPS.start - 1).is_none());
         assert!(stamp(TIMESTAMPS.end).is_none());
+    }
+
+    #[test]
+    fn decimals() {
+        assert_eq!(decimal(b"0"), Some(0));
+        assert_eq!(decimal(b"-42"), Some(-42));
+        assert_eq!(decimal(b"999999999999999999"), Some(999_999_999_999_999_999));
+        for other in [&b""[..], b"-", b"+1", b" 1", b"1 ", b"1.0", b"9223372036854775807", b"1e3"] {
+            assert_eq!(decimal(other), None);
+        }
     }
 
     #[test]

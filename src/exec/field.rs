@@ -22,6 +22,8 @@ enum How {
     Native(Native),
     /// An integer of another width.
     Integer(Native, Convert),
+    /// An integer in text.
+    Decimal(Native),
     /// By the receive function of the local type.
     Receive(Receive),
     /// The bytes are text for the input function of the local type.
@@ -142,6 +144,7 @@ impl Fieldwise {
                 {
                     How::Native(native)
                 }
+                Some(native) if !self.binary && is_integer(self.base) => How::Decimal(native),
                 _ if !self.binary => How::Input,
                 _ if same => How::Receive(self.receive(self.base, self.base_typmod)),
                 Some(native) if is_integer(self.base) && is_integer(remote) => {
@@ -193,6 +196,12 @@ impl Fieldwise {
                 (Some(bytes), Some(How::Native(native))) if self.domain.is_none() => {
                     match native_value(*native, bytes, self.encoding, arena) {
                         Some(value) => Ok(Some(value)),
+                        None => self.decode_slowly(bytes, arena).map(Some),
+                    }
+                }
+                (Some(bytes), Some(How::Decimal(native))) if self.domain.is_none() => {
+                    match codec::decimal(bytes).filter(|value| codec::fits(*native, *value)) {
+                        Some(value) => Ok(Some(Datum::from(value))),
                         None => self.decode_slowly(bytes, arena).map(Some),
                     }
                 }
@@ -275,7 +284,7 @@ impl Fieldwise {
                     }
                 }
                 How::Receive(receive) => self.received(receive, bytes)?,
-                How::Input => return Ok(self.input_of_wire(bytes)),
+                How::Input | How::Decimal(_) => return Ok(self.input_of_wire(bytes)),
                 How::Convert(convert) => {
                     let text = self.remote_text(&convert, bytes)?;
                     return Ok(self.input(text));

@@ -26,6 +26,10 @@ pub(super) struct Lane {
     pub(super) alone: bool,
     /// Rows go to the client as they come.
     pub(super) passing: Option<Rc<Passing>>,
+    /// Reads what such rows are merged by.
+    pub(super) keys: Option<RowDecoder>,
+    /// The row that the next one was read from.
+    pub(super) row: usize,
     /// Rows have no columns: they are only counted.
     pub(super) counted: bool,
     /// The next row, when rows are merged.
@@ -84,7 +88,12 @@ impl Lane {
                 Next::End => return Ok(Step::End),
                 Next::Pending if wait || stream.is_ready() => {
                     // SAFETY: as the caller vouches.
-                    unsafe { self.decoder.reset_batch() };
+                    unsafe {
+                        self.decoder.reset_batch();
+                        if let Some(keys) = &mut self.keys {
+                            keys.reset_batch();
+                        }
+                    }
                     self.batches += 1;
                     stream.receive()?;
                     self.check_columns()?;
@@ -104,8 +113,13 @@ impl Lane {
             match unsafe { self.advance(false)? } {
                 Step::Row(row) => {
                     let Some(stream) = &self.stream else { return Ok(false) };
+                    self.row = row;
+                    let decoder = match &mut self.keys {
+                        Some(keys) if self.passing.is_some() => keys,
+                        _ => &mut self.decoder,
+                    };
                     // SAFETY: as the caller vouches.
-                    unsafe { self.head.take(&mut self.decoder, stream.row(row))? };
+                    unsafe { self.head.take(decoder, stream.row(row))? };
                     return Ok(true);
                 }
                 Step::End => return Ok(false),
@@ -120,6 +134,11 @@ impl Lane {
         }
     }
 
+    /// The DataRow body of the next row.
+    pub(super) fn head_row(&self) -> &[u8] {
+        self.stream.as_ref().map_or(&[], |stream| stream.row(self.row))
+    }
+
     /// Looks at the remote description of the first batch; asks again in other formats where it does not fit.
     fn check_columns(&mut self) -> Result<(), Failure> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
@@ -132,7 +151,11 @@ impl Lane {
             return Ok(());
         }
         if let Some(passing) = &self.passing {
-            if passing.accepts(&remote, stream.participant().session()) {
+            let keys_fit = match &mut self.keys {
+                Some(keys) => matches!(keys.fit(&remote), Ok(Fit::Ready)),
+                None => true,
+            };
+            if keys_fit && passing.accepts(&remote, stream.participant().session()) {
                 return Ok(());
             }
             // To be read here, after all.

@@ -50,6 +50,11 @@ impl Merge {
         Ok((!orders.is_empty()).then_some(Merge { keys: orders, heads: Vec::new(), begun: false }))
     }
 
+    /// Whether rows are merged by column `attribute` (from 1) of the scan's rows.
+    pub(super) fn is_key(&self, attribute: i32) -> bool {
+        self.keys.iter().any(|(column, _)| usize::try_from(attribute) == Ok(column + 1))
+    }
+
     /// Forgets all rows.
     pub(super) fn reset(&mut self) {
         self.heads.clear();

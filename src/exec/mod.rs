@@ -27,6 +27,7 @@ pub mod modify;
 mod modify_state;
 mod movement;
 mod native;
+mod outgoing;
 mod own_routine;
 mod own_rows;
 pub mod params;

@@ -25,7 +25,7 @@ use pgrx::{PgLogLevel, pg_sys};
 use std::ops::Range;
 
 /// So many rows are sent before the next are looked at.
-const ROWS_AT_ONCE: usize = 64;
+pub(super) const ROWS_AT_ONCE: usize = 64;
 /// From this version on servers write floating-point numbers in the shortest exact form.
 const SHORTEST_FLOATS: i32 = 120_000;
 
@@ -177,6 +177,11 @@ impl Passing {
                 "rows go from the shards to the client as they come"
             );
         }
+    }
+
+    /// Whether column `place` of the remote result comes in binary.
+    pub(super) fn is_binary(&self, place: usize) -> bool {
+        matches!(self.columns.get(place), Some(Some(column)) if column.binary)
     }
 
     /// Whether a shard's result is what it has to be for that.

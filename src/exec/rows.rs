@@ -43,6 +43,8 @@ pub enum Fit {
 /// Decodes the rows of one result into Datums.
 pub struct RowDecoder {
     columns: Vec<Fieldwise>,
+    /// Which columns are NULL whatever comes; empty: none.
+    skipped: Vec<bool>,
     arena: Arena,
     /// The description that the columns were fitted to last.
     fitted: Option<Vec<(u32, i32)>>,
@@ -63,7 +65,7 @@ impl RowDecoder {
                         .assembled(column.state)
                 })
                 .collect();
-            Ok(RowDecoder { columns, arena: Arena::new(owner), fitted: None })
+            Ok(RowDecoder { columns, skipped: Vec::new(), arena: Arena::new(owner), fitted: None })
         }
     }
 
@@ -73,6 +75,24 @@ impl RowDecoder {
         if let Some(column) = self.columns.get_mut(index) {
             column.set_place(place);
         }
+    }
+
+    /// Only the columns that `read` names are decoded, the others become NULL. All come in binary that `binary` names,
+    /// the others as text.
+    pub fn of_some(
+        mut self,
+        read: impl Fn(usize) -> bool,
+        binary: impl Fn(usize) -> bool,
+    ) -> RowDecoder {
+        self.skipped = (0..self.columns.len()).map(|place| !read(place)).collect();
+        for (place, column) in self.columns.iter_mut().enumerate() {
+            column.binary = binary(place);
+        }
+        self
+    }
+
+    fn skips(&self, place: usize) -> bool {
+        self.skipped.get(place).copied().unwrap_or(false)
     }
 
     /// Has everything come as text.
@@ -110,7 +130,11 @@ impl RowDecoder {
             return Err(mismatch());
         }
         let mut ready = true;
-        for (column, remote) in self.columns.iter_mut().zip(remote) {
+        for place in 0..self.columns.len() {
+            if self.skips(place) {
+                continue;
+            }
+            let (column, remote) = (&mut self.columns[place], &remote[place]);
             if column.wanted().is_some_and(|wanted| wanted != remote.type_oid) {
                 return Err(mismatch());
             }
@@ -146,8 +170,13 @@ impl RowDecoder {
             return Err(mismatch());
         }
         let outputs = values.iter_mut().zip(nulls.iter_mut());
+        let mut skipped = self.skipped.iter().copied();
         for (column, (value, null)) in self.columns.iter_mut().zip(outputs) {
             let field = fields.field().map_err(malformed)?;
+            if skipped.next() == Some(true) {
+                (*value, *null) = (Datum::null(), true);
+                continue;
+            }
             // SAFETY: as the caller vouches.
             let decoded = unsafe { column.decode(field, &mut self.arena)? };
             *null = decoded.is_none();

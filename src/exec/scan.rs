@@ -4,6 +4,7 @@
 //! A plain foreign table is the case of one placement. State lives in the query's memory context and is dropped
 //! with it, so an ERROR needs no End callback.
 
+mod merged;
 mod waiting;
 
 use super::join_columns::describe_columns;
@@ -129,7 +130,7 @@ impl ScanState {
                 self.start(node)?;
             }
             if let Some(mut merge) = self.merge.take() {
-                let merged = self.next_merged(&mut merge, slot);
+                let merged = self.next_merged(&mut merge, node, slot);
                 self.merge = Some(merge);
                 return merged.map(|()| slot);
             }
@@ -172,48 +173,9 @@ impl ScanState {
         }
     }
 
-    /// The next row of the merge in the slot, which is empty.
-    ///
-    /// # Safety
-    /// As for [`ScanState::iterate`].
-    unsafe fn next_merged(
-        &mut self,
-        merge: &mut Merge,
-        slot: *mut pg_sys::TupleTableSlot,
-    ) -> Result<(), Failure> {
-        // SAFETY: a lane's values live until its next batch, which is taken when its row has been given out and the
-        // slot is empty again.
-        unsafe {
-            if merge.begun {
-                if let Some(index) = merge.first() {
-                    match self.lanes[index].take_head()? {
-                        true => {
-                            let lane = &self.lanes[index];
-                            merge.replace_first(lane.batches, |column| lane.head.value(column))?;
-                        }
-                        false => merge.remove_first(),
-                    }
-                }
-            } else {
-                for index in 0..self.lanes.len() {
-                    if self.lanes[index].take_head()? {
-                        let lane = &self.lanes[index];
-                        merge.add(index, lane.batches, |column| lane.head.value(column));
-                    }
-                }
-                merge.begin();
-            }
-            if let Some(index) = merge.first() {
-                self.lanes[index].head.place(slot);
-            }
-            Ok(())
-        }
-    }
-
     /// The columns of the result and which of the row each is, if rows may be given away as they come.
     pub(super) fn can_pass(&self) -> Option<(&[LocalColumn], &[i32])> {
-        (!self.started && !self.keep && self.merge.is_none())
-            .then_some((&self.columns, &self.plan.retrieved))
+        (!self.started && !self.keep).then_some((&self.columns, &self.plan.retrieved))
     }
 
     /// Whether, and how, the rows of the next start go to the client as they come.
@@ -297,6 +259,15 @@ impl ScanState {
             }
             lane.alone = alone;
             lane.passing = self.passing.clone();
+            lane.keys = None;
+            if let (Some(passing), Some(merge)) = (&self.passing, &self.merge) {
+                // SAFETY: as for those of `open_lanes`.
+                let _context =
+                    unsafe { memory::ContextGuard::switch_to((*(*node).ss.ps.state).es_query_cxt) };
+                let decoder = RowDecoder::new(self.columns.clone(), self.relation.clone())?;
+                let is_key = |place: usize| merge.is_key(self.plan.retrieved[place]);
+                lane.keys = Some(decoder.of_some(is_key, |place| passing.is_binary(place)));
+            }
             lane.send()?;
         }
         if let Some(passing) = &self.passing {
@@ -322,6 +293,8 @@ impl ScanState {
                 stream: None,
                 alone: false,
                 passing: None,
+                keys: None,
+                row: 0,
                 counted: self.columns.is_empty(),
                 head: self.filler.clone(),
                 batches: 0,
@@ -339,18 +312,14 @@ impl ScanState {
         if !self.started {
             return Ok(());
         }
-        if self.passing.take().is_some() {
-            // Nobody can read these rows again.
-            self.stop();
-            return Ok(());
-        }
         // SAFETY: the node is valid.
         let changed = unsafe { !(*node).ss.ps.chgParam.is_null() };
         self.current = 0;
         if let Some(merge) = &mut self.merge {
             merge.reset();
         }
-        if !changed {
+        // Rows that were passed on cannot be read again.
+        if !changed && self.passing.take().is_none() {
             let mut all = true;
             for lane in &mut self.lanes {
                 if let Some(stream) = &mut lane.stream {
