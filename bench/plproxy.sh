@@ -5,7 +5,7 @@
 #   bench/plproxy.sh [workload...]      ROUNDS=3, CLIENTS="1 8 45", SECONDS_PER_RUN=8 by default
 #   MEASURE=cpu bench/plproxy.sh        CPU time per call instead of calls per second
 #
-# Contestants run in turn, round after round. The beginning of a run is left out: there every client connects to
+# Contestants run in turn, round after round. ROUNDS=1 SECONDS_PER_RUN=3 takes a quarter of an hour. The beginning of a run is left out: there every client connects to
 # every partition. Without PL/Proxy installed (package postgresql-NN-plproxy) only our own figures are shown.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
@@ -170,11 +170,16 @@ fi
 printf '%-22s %8s' workload clients
 printf ' %12s' "${contestants[@]}"
 printf '   ratio\n'
+pairs=0
 for workload in query_pk insert_log query_insert update_pk query_update_insert query_smalltbl query_all; do
     [[ $# -eq 0 || " $* " == *" $workload "* ]] || continue
     for count in "${clients[@]}"; do
         for ((round = 1; round <= rounds; round++)); do
-            for contestant in "${contestants[@]}"; do
+            # Who begins changes with each pair, so that a machine that becomes slower or faster favours nobody.
+            turn=("${contestants[@]}")
+            pairs=$((pairs + 1))
+            if [[ $((pairs % 2)) == 0 && ${#turn[@]} == 2 ]]; then turn=("${turn[1]}" "${turn[0]}"); fi
+            for contestant in "${turn[@]}"; do
                 "$measure" "$contestant" "$workload" "$count" >>"$WORK/$workload.$count.$contestant"
             done
         done
