@@ -190,4 +190,4 @@ ALTER TABLE t DROP CONSTRAINT t_fkey;
 -- A key of the parent is that of its own, empty heap: what refers to it finds nothing.
 ALTER TABLE t ADD CONSTRAINT t_key UNIQUE (id);
 ALTER TABLE refs ADD CONSTRAINT refs_fkey FOREIGN KEY (id) REFERENCES t (id);
-INSERT INTO refs SELECT id FROM t LIMIT 1;
+INSERT INTO refs SELECT id FROM t ORDER BY id LIMIT 1;

@@ -15,7 +15,7 @@ use crate::pg::relation::Relation;
 use crate::pg::{catalog, node};
 use crate::plan;
 use crate::plan::private::ModifyPlan;
-use crate::shard::{self, Member, Rule};
+use crate::shard::{self, Member, Rule, ShardedTable};
 use crate::txn::Participant;
 use pgrx::pg_sys;
 use pgrx::pg_sys::CmdType;
@@ -63,6 +63,8 @@ pub struct Placement {
     rule: Option<Rc<Rule>>,
     /// Whether it has CHECK constraints or is a partition.
     constrained: bool,
+    /// Whether a row that has been placed here satisfies the rule, and all constraints with it.
+    settled: bool,
     /// The statement and its connection; none before [`Placement::connect`].
     state: Option<Box<ModifyState>>,
     /// Rows stored.
@@ -112,10 +114,19 @@ impl Placement {
                 constrained: (*(*relation).rd_rel).relispartition
                     || (!constraints.is_null()
                         && ((*constraints).num_check > 0 || has_virtual_columns(relation))),
+                settled: false,
                 state: None,
                 rows: 0,
             })
         }
+    }
+
+    /// Spares rows what has been found out when they were placed: the placement is number `index` of `table`.
+    pub fn settle(&mut self, table: &ShardedTable, index: usize) {
+        // SAFETY: the result relation is initialised. A trigger may change the row.
+        let triggers = unsafe { (*self.result).ri_TrigDesc.as_ref() };
+        self.settled = !triggers.is_some_and(|triggers| triggers.trig_insert_before_row)
+            && self.rule.as_ref().is_some_and(|rule| table.is_settled(index, rule));
     }
 
     /// Makes ready what INSERTs rows, unless it is. Everything that reads the database first has been started.
@@ -210,6 +221,7 @@ impl Placement {
         unsafe {
             let null = has_null(row, &self.not_null);
             let fits = match &self.rule {
+                _ if self.settled => true,
                 Some(rule) => rule.is_broken_by(row) == Some(false),
                 None => !self.constrained,
             };

@@ -273,7 +273,8 @@ impl ShardedState {
         // SAFETY: the statement is being executed; its query context lives as long as the state.
         unsafe {
             let _guard = ContextGuard::switch_to((*self.parent.estate).es_query_cxt);
-            let placement = Placement::open(&self.table.members[index], &self.parent)?;
+            let mut placement = Placement::open(&self.table.members[index], &self.parent)?;
+            placement.settle(&self.table, index);
             self.placements[index] = Some(Box::new(placement));
             Ok(())
         }

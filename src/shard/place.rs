@@ -277,6 +277,14 @@ impl ShardedTable {
         self.decisive.get_or_init(|| decisive(&self.members))
     }
 
+    /// Whether a row that [`Placer::place`] has put into placement `index` satisfies `rule`, which the placement has now, and
+    /// with it all that the placement demands besides NOT NULL.
+    pub fn is_settled(&self, index: usize, rule: &Rc<Rule>) -> bool {
+        let same = self.members[index].rule.as_ref().is_some_and(|own| Rc::ptr_eq(own, rule));
+        let settles = self.routes.as_ref().is_some_and(|routes| routes.settles(index));
+        same && settles && rule.is_complete()
+    }
+
     /// Whether a new value of column `attno` may take a row to another placement. Conditions that all placements
     /// have do not tell them apart.
     pub fn distributes_by(&self, attno: i16) -> bool {

@@ -15,6 +15,32 @@ use crate::pg::node;
 use pgrx::pg_sys;
 use pgrx::pg_sys::Datum;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Constants of rules and the placements that they name.
+type Places = HashMap<u64, Vec<usize>, BuildHasherDefault<Scatter>>;
+
+/// Hashes one number. Who makes the rules chooses the numbers: nobody gains by collisions.
+#[derive(Default)]
+struct Scatter(u64);
+
+impl Hasher for Scatter {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // Fibonacci hashing; the table looks at the upper and at the lower bits.
+        let product = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
+    }
+}
 
 /// The map of one sharded table; lives in a memory context of its own.
 pub struct Routes {
@@ -22,7 +48,7 @@ pub struct Routes {
     expression: *mut pg_sys::Node,
     columns: Vec<i16>,
     trust: Trust,
-    places: HashMap<u64, Vec<usize>>,
+    places: Places,
     /// Per placement: whether what the map says of it is all that its rule says.
     whole: Vec<bool>,
     context: pg_sys::MemoryContext,
@@ -43,7 +69,7 @@ impl Routes {
                 .collect::<Option<_>>()?;
             // The first placement's sayings are tried one after the other.
             for first in sayings.first()? {
-                let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
+                let mut places = Places::default();
                 let mut whole = Vec::with_capacity(members.len());
                 let everywhere = sayings.iter().enumerate().all(|(index, own)| {
                     let Some(same) = own.iter().find(|saying| {
@@ -67,7 +93,7 @@ impl Routes {
 
     unsafe fn made(
         expression: *mut pg_sys::Node,
-        places: HashMap<u64, Vec<usize>>,
+        places: Places,
         whole: Vec<bool>,
         descriptor: pg_sys::TupleDesc,
     ) -> Routes {

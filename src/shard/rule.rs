@@ -139,6 +139,11 @@ impl Rule {
         }))
     }
 
+    /// Whether this is all that the relation demands of a row besides NOT NULL.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// Whether a row of the relation breaks one of its constraints, NOT NULL apart; `None` when that can't be told here.
     ///
     /// # Safety
