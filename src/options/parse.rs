@@ -94,7 +94,6 @@ enum Value {
     Extensions(Vec<String>),
     Schemas(Vec<String>),
     Sampling(Sampling),
-    Nothing,
 }
 
 /// Checks the option `name` = `value` on `object`; the names of extensions it lists are returned for a look
@@ -124,7 +123,6 @@ pub fn server(options: &[(String, String)]) -> Result<ServerOptions, OptionError
             ("parallel_abort", Value::Boolean(on)) => out.parallel_abort = Some(on),
             ("keep_connections", Value::Boolean(on)) => out.keep_connections = Some(on),
             ("collation_compatible", Value::Boolean(on)) => out.collation_compatible = Some(on),
-            (_, Value::Nothing) => {}
             (name, value) => out.shared.set(name, &value),
         }
     }
@@ -137,8 +135,7 @@ pub fn mapping(options: &[(String, String)]) -> Result<MappingOptions, OptionErr
     for (name, value) in options {
         let spec = spec::require(name, Object::Mapping)?;
         match read(spec, value)? {
-            Value::Boolean(on) => out.password_required = Some(on),
-            Value::Nothing => {}
+            Value::Boolean(on) if !spec.connection => out.password_required = Some(on),
             _ => out.connect.push((name.clone(), value.clone())),
         }
     }
@@ -216,10 +213,6 @@ fn read(spec: &Spec, value: &str) -> Result<Value, OptionError> {
     Ok(match spec.kind {
         Kind::Text => Value::Text(value.to_owned()),
         Kind::Boolean => Value::Boolean(boolean(spec.name, value)?),
-        Kind::Off if boolean(spec.name, value)? => {
-            return Err(OptionError::Unsupported { name: name() });
-        }
-        Kind::Off => Value::Nothing,
         Kind::Positive => match integer(value) {
             None => {
                 return Err(OptionError::NotInteger { name: name(), value: value.to_owned() });

@@ -38,8 +38,6 @@ pub enum Kind {
     Text,
     /// true, false, on or off.
     Boolean,
-    /// A boolean whose `true` cannot be had here.
-    Off,
     /// An integer greater than zero.
     Positive,
     /// A number not below zero.
@@ -104,7 +102,7 @@ pub const OPTIONS: &[Spec] = &[
     libpq("user", &[Mapping], "", "user name on the server"),
     libpq("password", &[Mapping], "", "password on the server"),
     own("password_required", &[Mapping], Kind::Boolean, "true", "users other than superusers must have a password in the mapping, and the server must ask for it; only a superuser may set it to false"),
-    own("use_scram_passthrough", &[Server, Mapping], Kind::Off, "false", "not supported: only false is accepted"),
+    Spec { connection: true, ..own("use_scram_passthrough", &[Server, Mapping], Kind::Boolean, "false", "log in by the keys of the client's own SCRAM log-in, not by a password; true is refused before PostgreSQL 18") },
     libpq("passfile", &[Server], "~/.pgpass", "password file; of use to those who may log in without a password in the user mapping"),
     libpq("service", &[Server], "", "entry of the service file"),
     libpq("target_session_attrs", &[Server], "any", "which of several hosts is wanted: any, read-write, read-only, primary, standby, prefer-standby"),

@@ -4,7 +4,7 @@ use super::error::OptionError;
 use super::parse;
 use super::spec::Object;
 use crate::error::{Failure, SqlState};
-use crate::pg::{catalog, guard};
+use crate::pg::{catalog, compat, guard};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -36,6 +36,9 @@ fn validate(options: &[(String, String)], catalog: pg_sys::Oid) -> Result<(), Fa
                     format!("extension \"{extension}\" is not installed"),
                 ));
             }
+        }
+        if name == "use_scram_passthrough" && !parse::is_off(value) && !compat::KEEPS_SCRAM_KEYS {
+            return Err(OptionError::Unsupported { name: name.clone() }.into());
         }
         if object == Object::Mapping && !catalog::is_superuser(catalog::current_user()) {
             match name.as_str() {

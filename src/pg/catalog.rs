@@ -302,6 +302,21 @@ pub fn is_superuser(oid: pg_sys::Oid) -> bool {
     unsafe { pg_sys::superuser_arg(oid) }
 }
 
+/// The role that the client logged in as, whatever it has become since.
+pub fn authenticated_user() -> pg_sys::Oid {
+    // SAFETY: reads a backend global.
+    unsafe { pg_sys::GetAuthenticatedUserId() }
+}
+
+/// The owner of a foreign server; `None` when there is no such server.
+pub fn server_owner(server: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    // SAFETY: a catalog look-up that gives NULL for a missing server; the result is in the current memory context.
+    unsafe {
+        let found = pg_sys::GetForeignServerExtended(server, pg_sys::FSV_MISSING_OK as u16);
+        found.as_ref().map(|found| found.owner)
+    }
+}
+
 /// The role whose rights count now.
 pub fn current_user() -> pg_sys::Oid {
     // SAFETY: reads a backend global.

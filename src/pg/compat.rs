@@ -8,7 +8,7 @@ pub mod upper;
 mod waiting;
 mod windows;
 
-pub use client::client_has_sent;
+pub use client::{KEEPS_SCRAM_KEYS, client_has_sent, scram_keys};
 pub use running::install_run;
 pub use waiting::{create_wait_event_set, wait_event};
 pub use windows::show_windows;

@@ -135,7 +135,7 @@ impl Connection {
         if user == self.user {
             return Ok(());
         }
-        connect::login(user, &self.mapping).check_after(self.used_password)
+        connect::login(user, &self.server, &self.mapping).check_after(self.used_password)
     }
 }
 
@@ -228,9 +228,7 @@ fn look_up(server: Oid, user: Oid, in_transaction: bool) -> Result<Found, Failur
 
 /// Makes connections and keeps them. When one cannot be made the others stay, as far as they have come.
 fn make(missing: Vec<Missing>) -> Result<(), Failure> {
-    let plans = missing.iter().map(|one| {
-        connect::Plan::new(&one.server, &one.mapping, connect::login(one.user, &one.mapping))
-    });
+    let plans = missing.iter().map(|one| connect::Plan::new(one.user, &one.server, &one.mapping));
     let plans = plans.collect::<Result<Vec<_>, _>>()?;
     connect::connect_all(plans, |index, session, question, used_password| {
         let Some(Missing { server, mapping, user, changes }) = missing.get(index) else { return };

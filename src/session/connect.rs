@@ -1,8 +1,8 @@
 //! Making new connections: one, or those to many servers at the same time.
 
-use super::keywords;
 use super::security::Login;
 use super::setup;
+use super::{keywords, passthrough};
 use crate::error::{Failure, SqlState};
 use crate::options::appname::{self, Values};
 use crate::options::load::{Mapping, Server};
@@ -13,15 +13,16 @@ use pgrx::pg_sys::Oid;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-/// How `user` logs in with `mapping`.
-pub fn login(user: Oid, mapping: &Mapping) -> Login {
+/// How `user` logs in to `server` with `mapping`.
+pub fn login(user: Oid, server: &Server, mapping: &Mapping) -> Login {
     Login {
         superuser: catalog::is_superuser(user),
         password_required: mapping.password_required,
         has_password: mapping
             .connect
             .iter()
-            .any(|(name, value)| name == "password" && !value.is_empty()),
+            .any(|(name, value)| name == "password" && !value.is_empty())
+            || passthrough::of(user, server, mapping).is_some(),
     }
 }
 
@@ -33,8 +34,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The way to `server` with `mapping`, if the user may log in so.
-    pub fn new(server: &Rc<Server>, mapping: &Mapping, login: Login) -> Result<Plan, Failure> {
+    /// The way of `user` to `server` with `mapping`, if he may log in so.
+    pub fn new(user: Oid, server: &Rc<Server>, mapping: &Mapping) -> Result<Plan, Failure> {
+        let login = login(user, server, mapping);
         login.check_before()?;
         let me = catalog::myself();
         let values = Values {
@@ -53,6 +55,9 @@ impl Plan {
             text::wire_encoding(),
             |template| appname::expand(template, &values),
         );
+        if let Some(pass) = passthrough::of(user, server, mapping) {
+            pass.put(&mut keywords);
+        }
         if !login.is_trusted() {
             keywords::restrict(&mut keywords);
         }

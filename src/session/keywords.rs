@@ -1,6 +1,8 @@
 //! The keywords with which a connection is made, put together from what is set where.
 #![forbid(unsafe_code)]
 
+use crate::options::parse;
+
 /// Application name when none is set, so that the server's people can find the backend here.
 pub const DEFAULT_APPLICATION_NAME: &str = "shard_fdw/%d/%p";
 
@@ -16,7 +18,8 @@ pub fn compose(
     expand: impl Fn(&str) -> String,
 ) -> Vec<(String, String)> {
     let mut out: Vec<(String, String)> = Vec::with_capacity(server.len() + mapping.len() + 2);
-    for (name, value) in server.iter().chain(mapping).filter(|(name, _)| name != APPLICATION_NAME) {
+    let to_pass = |name: &str| name != APPLICATION_NAME && name != PASSTHROUGH;
+    for (name, value) in server.iter().chain(mapping).filter(|(name, _)| to_pass(name)) {
         match out.iter_mut().find(|(known, _)| known == name) {
             Some((_, known)) => known.clone_from(value),
             None => out.push((name.clone(), value.clone())),
@@ -42,6 +45,17 @@ pub fn restrict(keywords: &mut Vec<(String, String)>) {
         keywords.push(("sslcertmode".to_owned(), "disable".to_owned()));
     }
 }
+
+/// Whether the keys of the client's SCRAM log-in are to be used; what the mapping says goes before the server's word.
+pub fn passes_scram(server: &[(String, String)], mapping: &[(String, String)]) -> bool {
+    let of = |options: &[(String, String)]| {
+        let found = options.iter().find(|(name, _)| name == PASSTHROUGH);
+        found.map(|(_, value)| !parse::is_off(value))
+    };
+    of(mapping).or_else(|| of(server)).unwrap_or(false)
+}
+
+const PASSTHROUGH: &str = "use_scram_passthrough";
 
 const APPLICATION_NAME: &str = "application_name";
 

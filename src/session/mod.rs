@@ -11,6 +11,7 @@ mod keeper;
 mod keywords;
 pub mod likeness;
 mod locale;
+mod passthrough;
 mod security;
 mod setup;
 

@@ -15,7 +15,7 @@ pub struct Login {
     pub superuser: bool,
     /// `password_required` of his user mapping.
     pub password_required: bool,
-    /// The user mapping has a password, not an empty one.
+    /// The user mapping has a password, not an empty one; or the keys of the client's own log-in are used instead.
     pub has_password: bool,
 }
 

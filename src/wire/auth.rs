@@ -3,6 +3,7 @@
 
 use super::conninfo::{Password, Wish};
 use super::message::Body;
+use super::scram_keys::{Exchange, Keys};
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{
@@ -15,6 +16,8 @@ use zeroize::Zeroizing;
 pub(super) struct Authenticator<'a> {
     pub(super) user: &'a str,
     pub(super) password: Option<&'a Password>,
+    /// To be used instead of a password; then nothing but SCRAM will do.
+    pub(super) keys: Option<&'a Keys>,
     /// The connection is under TLS.
     pub(super) tls: bool,
     /// The hash of the server's certificate (tls-server-end-point), where there is one.
@@ -22,7 +25,7 @@ pub(super) struct Authenticator<'a> {
     pub(super) channel_binding: Wish,
     pub(super) require: Option<&'a str>,
     pub(super) used_password: bool,
-    pub(super) scram: Option<ScramSha256>,
+    pub(super) scram: Option<Scram>,
     /// SCRAM has run to its end, and whether the channel was bound.
     pub(super) finished: Option<bool>,
     pub(super) bound: bool,
@@ -77,11 +80,10 @@ impl Authenticator<'_> {
         }
         let offers = |name: &str| mechanisms.iter().any(|have| have == name);
         let plus = self.tls && offers(SCRAM_SHA_256_PLUS) && self.channel_binding != Wish::Disable;
-        let binding = match (&self.end_point, plus) {
-            (Some(hash), true) => {
-                self.bound = true;
-                ChannelBinding::tls_server_end_point(hash.clone())
-            }
+        // "y": this side could bind, and believes that the server cannot.
+        let mut could_bind = false;
+        match (&self.end_point, plus) {
+            (Some(_), true) => self.bound = true,
             _ if self.channel_binding == Wish::Require => {
                 return Err(
                     "channel binding is required, but the server did not offer an authentication \
@@ -89,19 +91,30 @@ impl Authenticator<'_> {
                         .to_owned(),
                 );
             }
-            // "y": this side could, and believes that the server cannot.
-            (Some(_), false) if self.tls && self.channel_binding != Wish::Disable => {
-                ChannelBinding::unrequested()
+            (Some(_), false) => {
+                could_bind = self.tls && self.channel_binding != Wish::Disable;
             }
-            _ => ChannelBinding::unsupported(),
-        };
+            _ => {}
+        }
         let name = if self.bound { SCRAM_SHA_256_PLUS } else { SCRAM_SHA_256 };
         if !offers(name) {
             return Err(
                 "none of the server's SASL authentication mechanisms are supported".to_owned()
             );
         }
-        let scram = ScramSha256::new(self.password()?.as_bytes(), binding);
+        let end_point = self.end_point.as_ref().filter(|_| self.bound);
+        let scram = if let Some(keys) = self.keys {
+            self.used_password = true;
+            let end_point = end_point.map(Vec::as_slice);
+            Scram::Keys(Box::new(Exchange::new(keys.clone(), end_point, could_bind)?))
+        } else {
+            let binding = match end_point {
+                Some(hash) => ChannelBinding::tls_server_end_point(hash.clone()),
+                None if could_bind => ChannelBinding::unrequested(),
+                None => ChannelBinding::unsupported(),
+            };
+            Scram::Password(Box::new(ScramSha256::new(self.password()?.as_bytes(), binding)))
+        };
         let sent = send(frontend::sasl_initial_response(name, scram.message(), out));
         self.scram = Some(scram);
         sent
@@ -126,6 +139,9 @@ impl Authenticator<'_> {
                     .to_owned(),
             );
         }
+        if self.keys.is_some() && method != "scram-sha-256" {
+            return Err(format!("SCRAM pass-through cannot be used: {asked}"));
+        }
         match self.require {
             Some(list) if !permits(list, method)? => {
                 Err(format!("authentication method requirement \"{list}\" failed: {asked}"))
@@ -145,12 +161,44 @@ impl Authenticator<'_> {
                     .to_owned(),
             );
         }
+        if self.keys.is_some() && self.finished.is_none() {
+            return Err("SCRAM pass-through cannot be used: server requested nothing".to_owned());
+        }
         match self.require {
             Some(list) if !self.answered && !permits(list, "none")? => Err(format!(
                 "authentication method requirement \"{list}\" failed: server did not complete \
                  authentication"
             )),
             _ => Ok(()),
+        }
+    }
+}
+
+/// An exchange by a password or by keys.
+pub(super) enum Scram {
+    Password(Box<ScramSha256>),
+    Keys(Box<Exchange>),
+}
+
+impl Scram {
+    fn message(&self) -> &[u8] {
+        match self {
+            Scram::Password(scram) => scram.message(),
+            Scram::Keys(exchange) => exchange.message(),
+        }
+    }
+
+    fn update(&mut self, challenge: &[u8]) -> Result<(), String> {
+        match self {
+            Scram::Password(scram) => scram.update(challenge).map_err(|error| error.to_string()),
+            Scram::Keys(exchange) => exchange.update(challenge),
+        }
+    }
+
+    fn finish(&mut self, answer: &[u8]) -> Result<(), String> {
+        match self {
+            Scram::Password(scram) => scram.finish(answer).map_err(|error| error.to_string()),
+            Scram::Keys(exchange) => exchange.finish(answer),
         }
     }
 }

@@ -93,6 +93,7 @@ pub(super) async fn log_in(
     let mut authenticator = Authenticator {
         user: &info.user,
         password: password.as_ref(),
+        keys: info.scram_keys.as_ref(),
         tls: link.is_tls(),
         end_point: link.end_point(),
         channel_binding: info.channel_binding,

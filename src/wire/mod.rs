@@ -20,6 +20,7 @@ mod login;
 mod message;
 pub mod remote_error;
 pub mod request;
+mod scram_keys;
 pub mod session;
 mod socket;
 mod statements;

@@ -33,6 +33,8 @@ const KEYWORDS: &[(&str, &str)] = &[
     ("require_auth", "PGREQUIREAUTH"),
     ("requirepeer", "PGREQUIREPEER"),
     ("requiressl", ""),
+    ("scram_client_key", ""),
+    ("scram_server_key", ""),
     ("service", "PGSERVICE"),
     ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
     ("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),

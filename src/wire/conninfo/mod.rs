@@ -6,6 +6,7 @@ mod keywords;
 mod passfile;
 mod service;
 
+use super::scram_keys::Keys;
 use keywords::Given;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -126,6 +127,8 @@ pub(super) struct ConnInfo {
     password: Option<Zeroizing<String>>,
     /// The password was among the options given, not in the environment.
     pub(super) password_from_options: bool,
+    /// Keys to log in with by SCRAM, and by nothing else.
+    pub(super) scram_keys: Option<Keys>,
     passfile: Option<PathBuf>,
     socket_dir: String,
     pub(super) connect_timeout: Option<Duration>,
@@ -154,7 +157,9 @@ impl ConnInfo {
         around: &Surroundings<'_>,
     ) -> Result<ConnInfo, String> {
         let mut given = Given::collect(options, around.env)?;
-        let password_from_options = given.was_explicit("password");
+        let scram_keys = scram_keys(&mut given)?;
+        let password_from_options =
+            given.was_explicit(if scram_keys.is_some() { "scram_client_key" } else { "password" });
         let home = (around.env)("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let hosts = hosts(&given, around.socket_dir)?;
         let user = given
@@ -173,6 +178,7 @@ impl ConnInfo {
             dbname,
             user,
             password_from_options,
+            scram_keys,
             password: given.take("password").map(Zeroizing::new),
             passfile: given
                 .take("passfile")
@@ -211,6 +217,16 @@ impl ConnInfo {
         let file = self.passfile.as_ref()?;
         let text = passfile::look_up(file, name, host.port, &self.dbname, &self.user)?;
         Some(Password { text, file: Some(file.clone()) })
+    }
+}
+
+fn scram_keys(given: &mut Given) -> Result<Option<Keys>, String> {
+    match (given.take("scram_client_key"), given.take("scram_server_key")) {
+        (None, None) => Ok(None),
+        (Some(client), Some(server)) => {
+            Keys::parse(&Zeroizing::new(client), &Zeroizing::new(server)).map(Some)
+        }
+        _ => Err("scram_client_key and scram_server_key go together".to_owned()),
     }
 }
 
