@@ -39,6 +39,41 @@ SELECT on_both('UPDATE t SET n = plus(d.x) FROM (VALUES (1, 5), (1, 5), (2, 6), 
 SELECT on_both('DELETE FROM t USING (VALUES (1), (1), (2)) d(id) WHERE t .id = d.id AND plus(1) = 2');
 SELECT on_both('UPDATE t SET n = plus(0) FROM generate_series(1, 3) g WHERE plus(g) > 0');
 
+-- Without functions of the users' that could look, many rows go in one statement.
+\c :db0
+CREATE TABLE statements (what text);
+CREATE FUNCTION statement() RETURNS trigger LANGUAGE plpgsql AS
+  'BEGIN INSERT INTO public.statements VALUES (TG_OP); RETURN NULL; END';
+CREATE TRIGGER statement AFTER UPDATE OR DELETE ON t FOR EACH STATEMENT EXECUTE FUNCTION statement();
+\c :coord
+CREATE FOREIGN TABLE statements (what text) SERVER db0 OPTIONS (schema_name 'public');
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE t SET n = n + 1, v = v || ' {"a,b", \é}' WHERE random() >= 0;
+SELECT on_both($$UPDATE t SET n = n + 1, v = v || ' {"a,b", \é}' WHERE random() >= 0$$);
+SELECT count(*) BETWEEN 1 AND 20 AS few FROM statements;
+SELECT on_both('UPDATE t SET n = CASE WHEN id % 7 = 0 THEN NULL ELSE n END, v = NULLIF(v, v) WHERE random() >= 0 AND id > 700');
+SELECT on_both('UPDATE t SET v = repeat(id::text, 500) WHERE random() >= 0 AND id BETWEEN 100 AND 600');
+SELECT on_both('UPDATE t SET n = d.x + 0 * g FROM (VALUES (7, 5), (7, 5), (8, 6)) d(id, x), generate_series(1, 300) g WHERE t .id = d.id AND random() >= 0');
+SELECT on_both('UPDATE t SET id = id + 100000, v = NULL WHERE random() >= 0 AND id > 900');
+SELECT on_both('DELETE FROM t WHERE random() >= 0 AND id > 101200');
+ALTER FOREIGN TABLE t OPTIONS (ADD fetch_size '11');
+SELECT on_both('UPDATE t SET id = id - 100000 FROM generate_series(1, 2) g WHERE random() >= 0 AND id > 100000');
+ALTER FOREIGN TABLE t OPTIONS (DROP fetch_size);
+SELECT expect_error('UPDATE t SET n = CASE WHEN id = 600 THEN 777 ELSE 1 END WHERE random() >= 0');
+SELECT same_rows('SELECT * FROM t', 'SELECT * FROM twin');
+-- Sub-queries that read the table row by row see what they did before.
+UPDATE t SET n = (SELECT count(*) FROM t u WHERE u.id = t.id AND random() >= 0) WHERE random() >= 0;
+SELECT n, count(*) FROM t GROUP BY n;
+UPDATE twin SET n = 1;
+-- A type that cannot travel in arrays.
+\! psql "$SHARD_DB0" -Xqc "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE m AS SELECT i AS id, 'sad'::mood AS mood FROM generate_series(1, 700) i"
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE FOREIGN TABLE m (id int, mood mood) SERVER db0 OPTIONS (schema_name 'public');
+UPDATE m SET mood = 'ok' WHERE random() >= 0 AND id % 2 = 0;
+SELECT mood, count(*) FROM m GROUP BY mood ORDER BY mood;
+DELETE FROM m WHERE random() >= 0 AND mood = 'ok';
+SELECT count(*) FROM m;
+\! psql "$SHARD_DB0" -Xqc "DROP TRIGGER statement ON t"
+
 -- A function that looks at the table sees what has been changed so far.
 CREATE FUNCTION changed() RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN (SELECT count(*) FROM t WHERE n = -1); END';
 CREATE TABLE seen (n int);
@@ -89,7 +124,7 @@ SELECT count(*) FROM t WHERE n = 100;
 DO $$
 DECLARE rows int;
 BEGIN
-  WITH x AS (UPDATE t SET n = plus(199) WHERE id < 300) UPDATE t SET n = plus(299) WHERE id > 1400;
+  WITH x AS (UPDATE t SET n = plus(199) WHERE id < 300) UPDATE t SET n = plus(299) WHERE id > 800;
   GET DIAGNOSTICS rows = ROW_COUNT;
   RAISE NOTICE '% rows, % and %', rows, (SELECT count(*) FROM t WHERE n = 200), (SELECT count(*) FROM t WHERE n = 300);
 END $$;

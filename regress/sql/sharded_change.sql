@@ -138,8 +138,8 @@ CREATE TABLE gap1 (k int, v int);
 INSERT INTO gap0 VALUES (1, 1), (6, 6); INSERT INTO gap1 VALUES (6, 16), (12, 12);
 SELECT expect_error('UPDATE gap SET k = 25 WHERE k = 6');
 -- Where rules overlap a row stays while it may.
-UPDATE gap SET k = 7 WHERE k = 6; SELECT tableoid::regclass, * FROM gap ORDER BY 1, 2;
-UPDATE gap SET k = k + 4; SELECT tableoid::regclass, * FROM gap ORDER BY 1, 2;
+UPDATE gap SET k = 7 WHERE k = 6; SELECT tableoid::regclass, * FROM gap ORDER BY 1, 2, 3;
+UPDATE gap SET k = k + 4; SELECT tableoid::regclass, * FROM gap ORDER BY 1, 2, 3;
 UPDATE gap SET k = NULL WHERE k = 11; SELECT tableoid::regclass, * FROM gap ORDER BY 1, 2, 3;
 -- Rows with equal ctids in the partitions of a remote table.
 SELECT tableoid::regclass, count(*), count(DISTINCT ctid) < count(*) AS ambiguous FROM par GROUP BY 1 ORDER BY 1;

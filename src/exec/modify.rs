@@ -93,7 +93,12 @@ pub unsafe fn begin(
             }
         }
         if operation != CmdType::CMD_INSERT && needs_no_answers(node, result) {
-            state.run_behind();
+            // The order among several tables is to be kept.
+            let together = (*node).mt_nrels == 1
+                && !(*(*estate).es_plannedstmt).hasModifyingCTE
+                && !matches!(watch, Some(Watch::Moves(_)))
+                && !early::any_late(estate);
+            state.run_behind(together);
         }
         let state = match watch {
             Some(watch) => State::Watched(Box::new(state), Box::new(watch)),
@@ -138,12 +143,12 @@ unsafe fn settle(node: *mut pg_sys::ModifyTableState) -> Result<(), Failure> {
             if (*result).ri_usesFdwDirectModify || !own_routine::is_own(routine) {
                 continue;
             }
-            let missed = match state(result) {
+            let changed = match state(result) {
                 Some(State::Plain(state) | State::Watched(state, _)) => state.settle()?,
                 _ => 0,
             };
             if (*node).canSetTag {
-                (*(*node).ps.state).es_processed -= missed;
+                (*(*node).ps.state).es_processed += changed;
             }
         }
         Ok(())

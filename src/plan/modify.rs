@@ -9,7 +9,7 @@ use crate::deparse::{self, OnConflict, Returning, RowId, Template};
 use crate::error::Failure;
 use crate::options::load;
 use crate::pg::relation::Relation;
-use crate::pg::{compat, node};
+use crate::pg::{compat, functions, node};
 use pgrx::pg_sys;
 use pgrx::pg_sys::CmdType;
 
@@ -63,6 +63,10 @@ pub unsafe fn plan(
         if let (Some(clause), Some(update)) = (&set_aside, &mut plan.conflict) {
             update.single = clause.is_single();
             conflict::keep_params(node, &params);
+        }
+        let changes = matches!(operation, CmdType::CMD_UPDATE | CmdType::CMD_DELETE);
+        if changes && !plan.returning && !functions::calls_volatile_of_users((*root).glob, root) {
+            plan.many = Some(many_rows(operation, relation.oid(), result, &targets)?);
         }
         Ok(plan.to_list())
     }
@@ -156,13 +160,25 @@ pub unsafe fn placement_change(
     // SAFETY: as the caller vouches.
     unsafe {
         let (plan, _) = build(operation, &relation, rti, targets, OnConflict::Error, returned)?;
-        let scope = conflict::scope(load::foreign_table(relid)?, rti, None);
-        let many = match operation {
-            _ if plan.returning => None,
-            CmdType::CMD_UPDATE => Some(deparse::update_many(&scope, rti, targets)?),
-            _ => Some(deparse::delete_many(&scope, rti)),
+        let many = match plan.returning {
+            true => None,
+            false => Some(many_rows(operation, relid, rti, targets)?),
         };
         Ok((plan, many))
+    }
+}
+
+/// The UPDATE or DELETE of many rows that come in arrays.
+fn many_rows(
+    operation: CmdType::Type,
+    relid: pg_sys::Oid,
+    rti: pg_sys::Index,
+    targets: &[i32],
+) -> Result<Template, Failure> {
+    let scope = conflict::scope(load::foreign_table(relid)?, rti, None);
+    match operation {
+        CmdType::CMD_UPDATE => deparse::update_many(&scope, rti, targets),
+        _ => Ok(deparse::delete_many(&scope, rti)),
     }
 }
 
@@ -199,6 +215,7 @@ unsafe fn build(
             returning,
             retrieved: statement.retrieved,
             conflict: None,
+            many: None,
         };
         if updates.is_some() {
             let mut first = plan.template.clone();

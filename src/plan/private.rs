@@ -152,6 +152,8 @@ pub struct ModifyPlan {
     pub retrieved: Vec<i32>,
     /// ON CONFLICT DO UPDATE.
     pub conflict: Option<ConflictPlan>,
+    /// The same for many rows in arrays (UPDATE, DELETE), if that makes no difference to anything else.
+    pub many: Option<Template>,
 }
 
 impl ModifyPlan {
@@ -168,6 +170,8 @@ impl ModifyPlan {
             out.integer(i32::from(self.returning));
             out.integers(self.retrieved.iter().copied());
             ConflictPlan::write(self.conflict.as_ref(), &mut out);
+            let none = std::ptr::null_mut();
+            out.list(self.many.as_ref().map_or(none, |template| template.to_list()));
             out.finish()
         }
     }
@@ -186,6 +190,10 @@ impl ModifyPlan {
                 returning: list.integer()? != 0,
                 retrieved: list.integers()?,
                 conflict: ConflictPlan::read(&mut list)?,
+                many: match list.list()? {
+                    none if none.is_null() => None,
+                    template => Some(Template::from_list(template)?),
+                },
             })
         }
     }

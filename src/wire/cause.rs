@@ -1,10 +1,9 @@
 //! Why a remote transaction is aborted: requests that were sent behind the one that failed are refused without saying it.
 
-use super::engine::{Engine, Slot};
+use super::engine::{Engine, Group};
 use super::remote_error::WireError;
 use super::request::Status;
 use super::session::Session;
-use super::statements::Key;
 
 /// The error that aborted the running remote transaction, and the statement it came from, where that is known.
 pub(super) struct Cause {
@@ -13,13 +12,14 @@ pub(super) struct Cause {
 }
 
 impl Engine {
-    /// Takes note of the transaction status after a request, whose outcome is in `slot`.
-    pub(super) fn note_status(&mut self, status: Status, slot: &Slot, statement: Option<Key>) {
+    /// Takes note of the transaction status after a request.
+    pub(super) fn note_status(&mut self, status: Status, group: &Group) {
         if status != Status::Failed {
             self.cause = None;
         } else if self.status != Status::Failed {
-            let sql = statement.and_then(|key| self.statements.text(key)).map(str::to_owned);
-            self.cause = slot.error.clone().map(|error| Cause { error, sql });
+            let named = group.statement.and_then(|key| self.statements.text(key));
+            let sql = named.or(group.text.as_deref()).map(str::to_owned);
+            self.cause = group.slot.borrow().error.clone().map(|error| Cause { error, sql });
         }
         self.status = status;
     }

@@ -55,6 +55,8 @@ pub(super) struct Group {
     pub(super) slot: SharedSlot,
     /// The cached statement that the request uses.
     pub(super) statement: Option<Key>,
+    /// The text of one that has no name.
+    pub(super) text: Option<Box<str>>,
     /// The session is of no use if this fails (its settings).
     pub(super) vital: bool,
 }
@@ -273,7 +275,7 @@ impl Engine {
 
     fn ready(&mut self, status: Status) -> Result<(), WireError> {
         let Some(group) = self.groups.pop_front() else { return Err(unexpected(b'Z')) };
-        self.note_status(status, &group.slot.borrow(), group.statement);
+        self.note_status(status, &group);
         if self.groups.is_empty() {
             self.link.input.relax();
         }

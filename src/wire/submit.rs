@@ -35,6 +35,7 @@ impl Engine {
             steps: VecDeque::new(),
             slot: Rc::new(RefCell::new(Slot::default())),
             statement: None,
+            text: None,
             vital: false,
         };
         if let Err(error) = self.encode(request, &mut group) {
@@ -185,6 +186,7 @@ impl Engine {
                 name
             }
             Way::Unnamed => {
+                group.text = Some(statement.sql.into());
                 self.parse(statement, Way::Unnamed, group)?;
                 "".into()
             }
