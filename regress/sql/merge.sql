@@ -1,4 +1,4 @@
--- MERGE: foreign tables and sharded tables as sources; as targets they are refused.
+-- MERGE: foreign tables and sharded tables as sources; as targets they are refused where the source is local.
 \i common/shards.sql
 \c :db0
 CREATE TABLE t0 (id int PRIMARY KEY, v text);

@@ -47,6 +47,7 @@ mod forms;
 mod group;
 mod indifferent;
 mod literal;
+mod merge;
 mod moment;
 mod not_shipped;
 mod operand;
@@ -72,6 +73,7 @@ pub use dml::{
     returning_attrs, update, update_many,
 };
 pub use group::{Distinct, GroupBy, Set};
+pub use merge::{Merge, MergeAction, MergeSource, MergeWhen, merge};
 pub use not_shipped::{NotShipped, system_column};
 pub use order_limit::{Limit, SortKey};
 pub use relation::{From, JoinKind};

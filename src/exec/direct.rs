@@ -5,6 +5,7 @@
 
 use super::alone;
 use super::early;
+use super::merged_row;
 use super::own_rows;
 use super::params::ParamEncoder;
 use super::returned::Returned;
@@ -135,7 +136,14 @@ impl DirectState {
         let route = unsafe { Route::choose(&self.plan.scan, self.params.values())? };
         let mut placements = self.plan.scan.placements.clone();
         placements.retain(|placement| route.needs(placement));
-        Ok(placements)
+        if self.plan.inserted.is_empty() {
+            return Ok(placements);
+        }
+        if self.plan.only_inserts {
+            placements.clear();
+        }
+        // SAFETY: the values are those of the plan's expressions.
+        unsafe { merged_row::only_taker(&self.plan, self.params.values(), &placements) }
     }
 
     /// The next row of RETURNING, or the slot empty when there is no more, or none is wanted.

@@ -23,6 +23,7 @@ mod lane;
 mod layout;
 mod leaving;
 mod merge;
+mod merged_row;
 pub mod modify;
 mod modify_state;
 mod movement;

@@ -2,6 +2,7 @@
 
 mod client;
 pub mod copy;
+pub mod merging;
 mod running;
 pub mod triggers;
 pub mod upper;

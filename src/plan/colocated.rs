@@ -110,7 +110,9 @@ unsafe fn fixed(info: &RelInfo) -> Vec<(&pg_sys::Var, *mut pg_sys::Node)> {
 }
 
 /// The two columns of `column = column`, when values that are equal are the same.
-unsafe fn equated<'a>(clause: *mut pg_sys::Node) -> Option<(&'a pg_sys::Var, &'a pg_sys::Var)> {
+pub(super) unsafe fn equated<'a>(
+    clause: *mut pg_sys::Node,
+) -> Option<(&'a pg_sys::Var, &'a pg_sys::Var)> {
     // SAFETY: a valid expression of the query.
     unsafe {
         let operator = node::cast::<pg_sys::OpExpr, _>(clause)?;

@@ -116,6 +116,7 @@ pub unsafe fn plan(
         let mut plan = DirectPlan {
             scan: info.scan_plan(&if base { vec![rti] } else { info.from.tables() }),
             counts: (*node).canSetTag,
+            ..DirectPlan::default()
         };
         plan.scan.template = statement.template;
         plan.scan.retrieved = statement.retrieved;

@@ -15,6 +15,8 @@ pub mod foreign_plan;
 pub mod join;
 mod limit;
 pub mod merge;
+mod merge_shipped;
+mod merge_source;
 mod merge_statement;
 pub mod modify;
 mod naming;

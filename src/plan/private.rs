@@ -216,6 +216,10 @@ pub struct DirectPlan {
     pub scan: ScanPlan,
     /// Whether the rows it changes count for the command tag.
     pub counts: bool,
+    /// Of a MERGE that may insert one row: columns that decide where it goes, and which of `fdw_exprs` are their values.
+    pub inserted: Vec<(i32, usize)>,
+    /// Of such a MERGE: no row can match.
+    pub only_inserts: bool,
 }
 
 impl DirectPlan {
@@ -229,6 +233,8 @@ impl DirectPlan {
             let mut out = Writer::new();
             out.list(self.scan.to_list());
             out.integer(i32::from(self.counts));
+            out.integers(self.inserted.iter().flat_map(|&(attnum, at)| [attnum, at as i32]));
+            out.integer(i32::from(self.only_inserts));
             out.finish()
         }
     }
@@ -242,7 +248,14 @@ impl DirectPlan {
         unsafe {
             let mut list = Reader::new(list);
             let scan = ScanPlan::from_list(list.list()?)?;
-            Ok(DirectPlan { scan, counts: list.integer()? != 0 })
+            let counts = list.integer()? != 0;
+            let numbers = list.integers()?;
+            let pairs = numbers.chunks(2).filter_map(|pair| match pair {
+                &[attnum, at] => Some((attnum, at as usize)),
+                _ => None,
+            });
+            let inserted = pairs.collect();
+            Ok(DirectPlan { scan, counts, inserted, only_inserts: list.integer()? != 0 })
         }
     }
 }

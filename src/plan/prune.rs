@@ -74,6 +74,24 @@ pub unsafe fn placements(
     }
 }
 
+/// The placements, by number, that can hold rows of the table (`rti` in the conditions) which all these conditions let
+/// through.
+///
+/// # Safety
+/// The conditions are valid, simplified expressions; the table is locked.
+pub(super) unsafe fn by_conditions(
+    table: &ShardedTable,
+    rti: u32,
+    conditions: &[*mut pg_sys::Expr],
+) -> Result<Vec<usize>, Failure> {
+    // SAFETY: as the caller vouches; the pins live in the current memory context.
+    unsafe {
+        let clauses = conditions.iter().map(|&condition| condition.cast());
+        let pins = shard::read_clauses(clauses, rti, &|attno| table.uses(attno));
+        table.select(&pins, is_honoured)
+    }
+}
+
 unsafe fn by_values(rule: &Rc<Rule>, rel: *mut pg_sys::RelOptInfo) -> Result<Verdict, Failure> {
     // SAFETY: baserestrictinfo holds RestrictInfos. The temporary context outlives the pins made in it; after an error
     // it goes with its parent.

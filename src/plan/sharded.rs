@@ -25,7 +25,7 @@ const FOREIGN: u8 = pg_sys::RELKIND_FOREIGN_TABLE;
 
 /// Installs the planner hooks; once, from `_PG_init`.
 pub fn init() {
-    hooks::install(rewrite, is_executable, conflict_sharded::settle, relation_info);
+    hooks::install(rewrite, is_executable, settle, relation_info);
 }
 
 /// Turns sharded parents of the query, and of all queries within it, into foreign relations. When a parent is changed,
@@ -38,7 +38,11 @@ unsafe fn rewrite(query: *mut pg_sys::Query) -> Result<*mut pg_sys::Query, Failu
         let queries = queries_of(query);
         for &query in &queries {
             conflict::set_aside(query)?;
-            merge_statement::refuse(query)?;
+        }
+        for (at, &query) in queries.iter().enumerate() {
+            if merge_statement::prepare(query, at == 0)? {
+                return Ok(spare);
+            }
         }
         // Restricted: the children are foreign tables, and PostgreSQL itself refuses them.
         if !settings::enable_sharded_scan() || catalog::foreign_tables_restricted() {
@@ -60,6 +64,15 @@ unsafe fn rewrite(query: *mut pg_sys::Query) -> Result<*mut pg_sys::Query, Failu
         }
     }
     Ok(spare)
+}
+
+/// Puts the last hand to a plan.
+unsafe fn settle(plan: *mut pg_sys::PlannedStmt) -> Result<(), Failure> {
+    // SAFETY: the plan was made just now.
+    unsafe {
+        conflict_sharded::settle(plan)?;
+        merge_statement::settle(plan)
+    }
 }
 
 /// Whether `plan` can be executed; if not, prepares `spare` to be planned instead.
@@ -158,7 +171,10 @@ pub(super) unsafe fn is_candidate(entry: *mut pg_sys::RangeTblEntry) -> bool {
 
 /// Whether the parent itself may hold rows. A partitioned table cannot; another table does not while its file is
 /// empty, which is looked at here and again when the plan is executed.
-unsafe fn has_own_rows(table: &ShardedTable) -> Result<bool, Failure> {
+///
+/// # Safety
+/// As for a query that is being planned.
+pub(super) unsafe fn has_own_rows(table: &ShardedTable) -> Result<bool, Failure> {
     // SAFETY: the parent is locked by the parser or the plan cache.
     unsafe {
         use pg_sys::ConstraintExclusionType::CONSTRAINT_EXCLUSION_ON;

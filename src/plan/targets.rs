@@ -72,7 +72,8 @@ fn has_triggers(relation: &Relation) -> bool {
     }
 }
 
-fn has_generated(relation: &Relation) -> bool {
+/// Whether the relation has generated columns.
+pub(super) fn has_generated(relation: &Relation) -> bool {
     // SAFETY: the relation is open; numbers run over its attributes.
     unsafe {
         let descriptor = relation.descriptor();

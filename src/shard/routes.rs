@@ -134,6 +134,11 @@ impl Routes {
         self.whole[index]
     }
 
+    /// Whether each value is on one placement only: rules may overlap.
+    pub fn is_disjoint(&self) -> bool {
+        self.places.values().all(|places| places.iter().all(|place| Some(place) == places.first()))
+    }
+
     /// The columns the expression needs.
     pub fn columns(&self) -> &[i16] {
         &self.columns
@@ -149,7 +154,11 @@ impl Routes {
     /// Whether a value of `own` column here and the same value of the `theirs` column there are on placements of the
     /// same number: both expressions are the same function of that one column, and the maps are equal.
     pub fn agrees_with(&self, own: i16, other: &Routes, theirs: i16) -> bool {
-        if self.columns != [own] || other.columns != [theirs] || self.places != other.places {
+        if self.columns != [own]
+            || other.columns != [theirs]
+            || self.places != other.places
+            || !self.is_disjoint()
+        {
             return false;
         }
         // SAFETY: copies of valid expressions, in which the one column is given one number.

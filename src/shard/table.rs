@@ -94,7 +94,7 @@ impl ShardedTable {
     /// The columns whose values decide alone on which placement a row is: those of the sharding expression, when the
     /// placements share one and none of the columns can be NULL, which could be anywhere.
     pub fn deciding_columns(&self) -> Option<&[i16]> {
-        let columns = self.routes.as_ref()?.columns();
+        let columns = self.routes.as_ref().filter(|routes| routes.is_disjoint())?.columns();
         columns.iter().all(|column| self.not_null.contains(column)).then_some(columns)
     }
 
