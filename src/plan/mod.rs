@@ -15,6 +15,7 @@ pub mod foreign_plan;
 pub mod join;
 mod limit;
 pub mod merge;
+mod merge_proof;
 mod merge_shipped;
 mod merge_source;
 mod merge_statement;
