@@ -49,7 +49,9 @@ pub extern "C-unwind" fn _PG_init() {
     txn::init();
     plan::sharded::init();
     plan::statistics::init();
+    plan::batched::init();
     exec::sharded_result::init();
+    exec::batched::init();
     exec::commands::init();
     plproxy::init();
     exec::passing::init(fdw::is_own);

@@ -15,6 +15,8 @@ static ENABLE_ORDERED_MERGE: GucSetting<bool> = GucSetting::<bool>::new(true);
 static ENABLE_RESULT_PASSTHROUGH: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.enable_insert_by_copy`.
 static ENABLE_INSERT_BY_COPY: GucSetting<bool> = GucSetting::<bool>::new(true);
+/// `shard_fdw.enable_batched_join`.
+static ENABLE_BATCHED_JOIN: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.two_phase_commit`.
 static TWO_PHASE_COMMIT: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `shard_fdw.resolver_role`.
@@ -67,6 +69,14 @@ pub fn init() {
         &ENABLE_INSERT_BY_COPY,
         GucContext::Userset,
         GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"shard_fdw.enable_batched_join",
+        c"Joins with a sharded table by asking for the rows of many outer rows at a time.",
+        c"Without it, for those of one outer row or for all rows.",
+        &ENABLE_BATCHED_JOIN,
+        GucContext::Userset,
+        GucFlags::EXPLAIN,
     );
     GucRegistry::define_bool_guc(
         c"shard_fdw.two_phase_commit",
@@ -153,6 +163,11 @@ pub fn debug_fault() -> Option<CString> {
 /// Whether sharded parents are planned as one foreign table (`shard_fdw.enable_sharded_scan`).
 pub fn enable_sharded_scan() -> bool {
     ENABLE_SHARDED_SCAN.get()
+}
+
+/// Whether the planner may join in batches (`shard_fdw.enable_batched_join`).
+pub fn enable_batched_join() -> bool {
+    ENABLE_BATCHED_JOIN.get()
 }
 
 /// Whether sorted rows of several placements are merged (`shard_fdw.enable_ordered_merge`).

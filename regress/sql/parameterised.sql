@@ -17,6 +17,8 @@ INSERT INTO part_2 SELECT n, 'body ' || n FROM generate_series(-400, 4000) n WHE
 CREATE TABLE part_3 (id int PRIMARY KEY, body text, CHECK (abs(id % 4) = 3));
 INSERT INTO part_3 SELECT n, 'body ' || n FROM generate_series(-400, 4000) n WHERE abs(n % 4) = 3;
 \c :coord
+-- Not what this is about: see sharded_batched.sql.
+SET shard_fdw.enable_batched_join = off;
 CREATE FOREIGN TABLE item (id int, grp int, name text, price numeric) SERVER db0;
 CREATE TABLE part (id int NOT NULL, body text);
 CREATE FOREIGN TABLE part_0 (CHECK (abs(id % 4) = 0)) INHERITS (part) SERVER db0;

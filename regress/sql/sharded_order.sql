@@ -44,6 +44,8 @@ SET shard_fdw.enable_ordered_merge = off;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id, name FROM t ORDER BY id;
 RESET shard_fdw.enable_ordered_merge;
 
+-- Joins that could be done in batches are to be merged here.
+SET shard_fdw.enable_batched_join = off;
 -- The very order of the rows, against a local twin.
 CREATE FUNCTION same_order(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE a text[]; b text[]; plan text; line text; merged text := 'merged';

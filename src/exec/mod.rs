@@ -4,6 +4,8 @@ mod alone;
 pub mod analyze;
 mod arena;
 pub mod async_append;
+pub mod batched;
+mod batched_join;
 mod codec;
 pub mod commands;
 mod conflict;

@@ -78,6 +78,52 @@ pub fn install_executor(after_start: AfterStart) {
     }
 }
 
+/// Adds paths for a join.
+pub type JoinPaths = unsafe fn(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    outer: *mut pg_sys::RelOptInfo,
+    inner: *mut pg_sys::RelOptInfo,
+    kind: pg_sys::JoinType::Type,
+    extra: *mut pg_sys::JoinPathExtraData,
+) -> Result<(), Failure>;
+
+struct JoinHooks {
+    paths: JoinPaths,
+    next: pg_sys::set_join_pathlist_hook_type,
+}
+
+static JOIN_HOOKS: OnceLock<JoinHooks> = OnceLock::new();
+
+/// Has every join that is planned looked at. Once, from `_PG_init`.
+pub fn install_join(paths: JoinPaths) {
+    // SAFETY: as for `install`.
+    unsafe {
+        let hooks = JoinHooks { paths, next: pg_sys::set_join_pathlist_hook };
+        if JOIN_HOOKS.set(hooks).is_ok() {
+            pg_sys::set_join_pathlist_hook = Some(join_paths);
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn join_paths(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    outer: *mut pg_sys::RelOptInfo,
+    inner: *mut pg_sys::RelOptInfo,
+    kind: pg_sys::JoinType::Type,
+    extra: *mut pg_sys::JoinPathExtraData,
+) {
+    // SAFETY: the planner's arguments are handed on; this frame owns nothing.
+    unsafe {
+        let Some(hooks) = JOIN_HOOKS.get() else { return };
+        if let Some(next) = hooks.next {
+            next(root, rel, outer, inner, kind, extra);
+        }
+        guard::entry(|| (hooks.paths)(root, rel, outer, inner, kind, extra));
+    }
+}
+
 /// Finds statistics of a relation's column; false: it has none of its own.
 pub type RelationStatistics = unsafe fn(
     root: *mut pg_sys::PlannerInfo,

@@ -19,6 +19,7 @@ pub mod client;
 pub mod compat;
 pub mod copy;
 pub mod exec_node;
+pub mod executor;
 pub mod explain;
 pub mod expr;
 pub mod fd;

@@ -66,6 +66,8 @@ tagged! {
     EquivalenceMember = T_EquivalenceMember,
     OnConflictExpr = T_OnConflictExpr,
     InferenceElem = T_InferenceElem,
+    CustomPath = T_CustomPath,
+    CustomScan = T_CustomScan,
     String = T_String,
     Integer = T_Integer,
 }

@@ -1,8 +1,10 @@
 //! What a scan costs: from local statistics, or from the remote server's EXPLAIN (`use_remote_estimate`).
 
+use super::batched::BATCH;
 use super::relinfo::{Estimate, RelInfo};
 use crate::deparse::SortKey;
 use crate::error::Failure;
+use crate::pg::compat::PathCost;
 use crate::txn;
 use crate::wire::Request;
 use pgrx::pg_sys;
@@ -100,6 +102,37 @@ const KEY_ROWS: f64 = 1.5;
 fn lookup(rows: f64) -> f64 {
     // SAFETY: reads a cost parameter.
     unsafe { pg_sys::random_page_cost * (1.0 + rows) }
+}
+
+/// Rows and cost of the scan below a batched join: all batches of `outer` rows, of which each finds `share` of the table's
+/// rows by an index on the sharding column.
+///
+/// # Safety
+/// `rel` is a base relation whose state `info` is.
+pub unsafe fn batched(
+    info: &RelInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    outer: f64,
+    share: f64,
+) -> PathCost {
+    // SAFETY: reads of the relation's estimates and of cost parameters.
+    unsafe {
+        let base = (*rel).baserestrictcost;
+        let each =
+            (share * info.estimate.map_or((*rel).rows, |estimate| estimate.retrieved)).max(0.0);
+        let retrieved = pg_sys::clamp_row_est(outer * each);
+        let batches = (outer / BATCH as f64).ceil().max(1.0);
+        let per_tuple = pg_sys::cpu_tuple_cost + base.per_tuple;
+        let all =
+            pg_sys::seq_page_cost * f64::from((*rel).pages) + per_tuple * (*rel).tuples.max(1.0);
+        // The shard looks values up, or reads the table for each batch.
+        let work = (outer * lookup(each)).min(batches * all) + per_tuple * retrieved;
+        let requests = batches * info.server.fdw_startup_cost;
+        let startup = base.startup + info.server.fdw_startup_cost;
+        let transfer = (info.server.fdw_tuple_cost + pg_sys::cpu_tuple_cost) * retrieved;
+        let rows = pg_sys::clamp_row_est(retrieved * info.local_conds_sel);
+        PathCost { rows, startup, total: base.startup + requests + work + transfer }
+    }
 }
 
 /// Adds what moving the rows here costs.

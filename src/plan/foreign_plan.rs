@@ -5,7 +5,7 @@ use super::private::ScanPlan;
 use super::relinfo::RelInfo;
 use super::routing::{self, Routing};
 use super::upper::{self, Finish};
-use super::{epq, naming, paths, row_marks};
+use super::{batched, epq, naming, paths, row_marks};
 use crate::deparse::{self, GroupBy, Limit, Params, Select, SortKey, Statement, Target};
 use crate::error::Failure;
 use crate::pg::node;
@@ -96,6 +96,11 @@ unsafe fn sharded_plan(
         let mut scan_tlist = scan_tlist((*(*rel).reltarget).exprs, &here);
         let (order_by, merge) = order.keys(&mut scan_tlist);
         let mut query = Select::new(Target::from_tlist(scan_tlist), info.from.clone());
+        let mut remote = remote;
+        if let Some((condition, values)) = batched::condition(path) {
+            remote.push(condition);
+            query.own_params.push(values);
+        }
         query.conditions = remote.clone();
         query.order_by = order_by;
         query.limit = limit;

@@ -1,5 +1,7 @@
 //! Planning callbacks of the foreign data wrapper.
 
+pub mod batched;
+pub mod batched_plan;
 pub mod change_plan;
 mod colocated;
 pub mod conflict;

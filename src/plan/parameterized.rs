@@ -48,7 +48,10 @@ pub(super) unsafe fn add_paths(
 }
 
 /// Whether the statement may change rows of a foreign table while it reads.
-unsafe fn changes_foreign_tables(root: *mut pg_sys::PlannerInfo) -> bool {
+///
+/// # Safety
+/// `root` is the planner's.
+pub(super) unsafe fn changes_foreign_tables(root: *mut pg_sys::PlannerInfo) -> bool {
     // SAFETY: planner data of this query level and those around it.
     unsafe {
         let mut level = root;

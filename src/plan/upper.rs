@@ -1,7 +1,7 @@
 //! What comes after joining: GetForeignUpperPaths for grouping, the final sort and LIMIT.
 
 use super::relinfo::{RelInfo, Upper};
-use super::{cost, deciding, distinct, distinct_rows, limit, merge, partial, window};
+use super::{batched, cost, deciding, distinct, distinct_rows, limit, merge, partial, window};
 use crate::deparse::{self, Distinct, GroupBy, SortKey};
 use crate::error::Failure;
 use crate::pg::compat::{self, PathCost};
@@ -311,7 +311,13 @@ impl Finish {
     /// `path` is a path of ours.
     pub(super) unsafe fn of(path: *mut pg_sys::ForeignPath) -> Finish {
         // SAFETY: only this file writes a path's fdw_private.
-        let flags: Vec<i32> = unsafe { node::int_list((*path).fdw_private) }.collect();
+        let flags: Vec<i32> = unsafe {
+            // A batched join puts something else there.
+            if batched::condition(path).is_some() {
+                return Finish::default();
+            }
+            node::int_list((*path).fdw_private).collect()
+        };
         Finish { sort: flags.first() == Some(&1), limit: flags.get(1) == Some(&1) }
     }
 }
