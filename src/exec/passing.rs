@@ -98,6 +98,21 @@ unsafe fn is_clients_own(query: *mut pg_sys::QueryDesc) -> bool {
     }
 }
 
+/// Whether that is still so now that the statement runs: others who look at it may have put a receiver of their own
+/// before the client's.
+///
+/// # Safety
+/// `estate` is the state of a running statement.
+pub(super) unsafe fn goes_to_client(estate: *mut pg_sys::EState) -> bool {
+    // SAFETY: as the caller vouches; a running portal's statement is valid.
+    unsafe {
+        let portal = pg_sys::ActivePortal;
+        !portal.is_null()
+            && (*portal).queryDesc.as_ref().is_some_and(|query| query.estate == estate)
+            && is_clients_own((*portal).queryDesc)
+    }
+}
+
 impl Passing {
     /// How to pass the rows of the running portal's statement on, if it can be done.
     ///

@@ -17,7 +17,7 @@ use super::rows::{LocalColumn, RowDecoder};
 use super::states;
 use super::stream::Stream;
 use super::tuple::Filler;
-use super::{alone, own_rows};
+use super::{alone, own_rows, passing};
 use crate::error::Failure;
 use crate::pg::{catalog, compat, expr, memory, node};
 use crate::plan::private::ScanPlan;
@@ -216,6 +216,10 @@ impl ScanState {
                 unsafe { memory::ContextGuard::switch_to((*(*node).ss.ps.state).es_query_cxt) };
             self.open_lanes()?;
         }
+        // SAFETY: the node is in execution.
+        if self.passing.is_some() && unsafe { !passing::goes_to_client((*node).ss.ps.state) } {
+            self.passing = None;
+        }
         // SAFETY: the node's expression context is set up.
         unsafe { self.params.evaluate((*node).ss.ps.ps_ExprContext) };
         for &parent in &self.plan.parents {
@@ -243,7 +247,8 @@ impl ScanState {
             }
             let lane = &mut self.lanes[index];
             if lane.stream.as_ref().is_none_or(|s| !Rc::ptr_eq(s.participant(), &participant)) {
-                let fetch = (fetch > 0).then_some(fetch);
+                // A limit, be it never reached, would keep the server from using parallel workers.
+                let fetch = if self.plan.one_row { Some(0) } else { (fetch > 0).then_some(fetch) };
                 let stream = Stream::new(participant, lane.sql.clone(), fetch, !locking, keep)
                     .among(streams);
                 lane.stream = Some(stream);

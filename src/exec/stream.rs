@@ -26,7 +26,7 @@ pub struct Stream {
     participant: Rc<Participant>,
     sql: Rc<str>,
     portal: String,
-    /// Rows per fetch as the user set them.
+    /// Rows per fetch as the user set them; 0: all at once.
     fetch_size: Option<u32>,
     /// What a batch should weigh when there is no such number.
     batch_bytes: usize,

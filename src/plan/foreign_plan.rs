@@ -270,6 +270,7 @@ unsafe fn upper_plan(
             routing,
             merge,
             params: statement.params.len() as u32,
+            one_row: info.upper.as_ref().is_some_and(|upper| upper.is_one_row()),
             ..info.scan_plan(&tables)
         };
         Ok(pg_sys::make_foreignscan(

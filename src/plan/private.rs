@@ -53,6 +53,8 @@ pub struct ScanPlan {
     pub params: u32,
     /// By what the sorted rows of several placements are merged.
     pub merge: Vec<MergeKey>,
+    /// Each placement gives one row at most.
+    pub one_row: bool,
 }
 
 impl ScanPlan {
@@ -84,6 +86,7 @@ impl ScanPlan {
             Routing::write(&self.routing, &mut out);
             out.integer(self.params as i32);
             out.integers(self.merge.iter().flat_map(MergeKey::to_numbers));
+            out.integer(i32::from(self.one_row));
             out.finish()
         }
     }
@@ -134,6 +137,7 @@ impl ScanPlan {
                 routing: Routing::read(&mut list)?,
                 params: list.integer()? as u32,
                 merge: list.integers()?.chunks(4).filter_map(MergeKey::from_numbers).collect(),
+                one_row: list.integer()? != 0,
             })
         }
     }

@@ -89,6 +89,24 @@ pub struct Upper {
 }
 
 impl Upper {
+    /// Whether a server has no more than one row: aggregates without GROUP BY.
+    ///
+    /// # Safety
+    /// During planning.
+    pub unsafe fn is_one_row(&self) -> bool {
+        // SAFETY: planner data; both functions only look at expressions.
+        unsafe {
+            let entries = node::list::<pg_sys::TargetEntry>(self.tlist);
+            let columns: Vec<_> = match &self.shipped {
+                Some(shipped) => shipped.clone(),
+                None => entries.map(|entry| (*entry).expr).collect(),
+            };
+            self.group_by == GroupBy::Nothing
+                && columns.iter().any(|&column| pg_sys::contain_agg_clause(column.cast()))
+                && !columns.iter().any(|&column| pg_sys::expression_returns_set(column.cast()))
+        }
+    }
+
     /// Whether its rows are as the shards send them, so that more can be done there.
     pub fn is_complete(&self) -> bool {
         self.local_having.is_empty()
