@@ -41,6 +41,7 @@ BEGIN
   IF options ~* '\manalyze\M' THEN options := options || ', BUFFERS OFF, TIMING OFF, SUMMARY OFF'; END IF;
   FOR line IN EXECUTE format('EXPLAIN (%s) %s', options, statement) LOOP
     -- 18 shows fractions of rows, and whether a node is disabled.
+    CONTINUE WHEN line ~ '^ *Disabled: true$';
     line := regexp_replace(line, '(rows=\d+)\.00 ', '\1 ');
     line := regexp_replace(line, '\n +"Disabled": false,|,\n +"Disabled": false(?=\n)|\n +Disabled: false|\n +<Disabled>false</Disabled>', '', 'g');
     RETURN NEXT mask(line);

@@ -104,7 +104,7 @@ SELECT id FROM j WHERE word > '"C"' ORDER BY id;
 ALTER FOREIGN TABLE w2 NO INHERIT w;
 \c :coord
 SELECT explain('SELECT word FROM w ORDER BY word LIMIT 5');
-SELECT explain('SELECT max(word) FROM w');
+SELECT e FROM explain('SELECT max(word) FROM w') e WHERE NOT e ~ 'InitPlan|Output: [$]';
 ALTER FOREIGN TABLE w2 INHERIT w;
 
 -- Which shard a generic plan asks is known when it runs, so planning asks none: one that turns out to be another kind is an
