@@ -141,7 +141,7 @@ RESET client_min_messages;
 SELECT same_rows('SELECT t.g, count(*), max(l.v) FROM tbl t JOIN loc l USING (id) GROUP BY 1', 'SELECT t.g, count(*), max(l.v) FROM loc t JOIN loc l USING (id) GROUP BY 1');
 EXPLAIN (VERBOSE, COSTS OFF) UPDATE tbl SET t = 'x' WHERE id = 3;
 UPDATE tbl SET t = 'x' WHERE id = 3; SELECT * FROM tbl WHERE id = 3;
-WITH c AS (SELECT * FROM tbl WHERE id < 10) SELECT sum(id) FROM c UNION ALL SELECT count(*) FROM tbl;
+WITH c AS (SELECT * FROM tbl WHERE id < 10) SELECT sum(id) FROM c UNION ALL SELECT count(*) FROM tbl ORDER BY 1;
 PREPARE p(int) AS SELECT * FROM tbl WHERE id = $1;
 SET plan_cache_mode = force_generic_plan;
 EXECUTE p(3);
