@@ -105,7 +105,10 @@ pub unsafe fn is_whole_transaction(estate: *mut pg_sys::EState) -> bool {
             pg_sys::CmdType::CMD_INSERT => {
                 node::is_a(input, NodeTag::T_Result) && (*input).lefttree.is_null()
             }
-            _ => node::is_a(input, NodeTag::T_ForeignScan),
+            _ => {
+                node::is_a(input, NodeTag::T_ForeignScan)
+                    && node::has_member((*modify).fdwDirectModifyPlans, 0)
+            }
         };
         if !is_one
             || !(*modify).returningLists.is_null()
