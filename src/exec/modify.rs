@@ -10,7 +10,7 @@ use super::sharded_change::ShardedChange;
 use super::sharded_insert::ShardedState;
 use crate::error::{Failure, SqlState};
 use crate::options::load;
-use crate::pg::{after_modify, memory};
+use crate::pg::{exec_node, memory};
 use crate::plan::private::ModifyPlan;
 use crate::plan::row_identity;
 use pgrx::pg_sys;
@@ -127,7 +127,7 @@ unsafe fn needs_no_answers(
                     && !triggers.trig_delete_before_row
                     && !triggers.trig_delete_after_row
             })
-            && after_modify::call_at_end(node, settle)
+            && exec_node::call_at_end(node, settle)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Plan nodes whose function is called through another one.
 //!
 //! PostgreSQL tells a foreign table's wrapper of the end of a modification only after the command tag has been made. So
-//! the function of the ModifyTable node is called through [`follow`]'s, which does the rest.
+//! the function of the ModifyTable node is called through one of ours, which does the rest: [`follow`]'s for a node that is
+//! ready, [`call_at_end`]'s for one that is being made. Errors are raised there as they would be in the middle of the node's
+//! work, and queued AFTER triggers fire later.
 
 use super::guard;
 use crate::error::Failure;
@@ -72,8 +74,57 @@ unsafe extern "C-unwind" fn followed(node: *mut pg_sys::PlanState) -> *mut pg_sy
         let Some(&follower) = FOLLOWER.get() else { return std::ptr::null_mut() };
         let original = guard::entry(|| (follower.original)(node));
         let slot = original(node.cast());
-        let ended = slot.is_null() || (*slot).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0;
-        guard::entry(|| (follower.after)(node, ended));
+        guard::entry(|| (follower.after)(node, is_end(slot)));
+        slot
+    }
+}
+
+/// Whether what a node gave says that there are no more rows.
+unsafe fn is_end(slot: *const pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: the caller hands a slot or NULL.
+    unsafe { slot.as_ref() }.is_none_or(|slot| slot.tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0)
+}
+
+/// Called when the node has no more rows, which may be several times.
+pub type AtEnd = unsafe fn(node: *mut pg_sys::ModifyTableState) -> Result<(), Failure>;
+
+struct Wrapped {
+    /// ExecModifyTable, which has no name outside its file.
+    original: Function,
+    at_end: AtEnd,
+}
+
+static WRAPPED: OnceLock<Wrapped> = OnceLock::new();
+
+/// Has `at_end`, always the same, called at the end of `node`. False: this cannot be had.
+///
+/// # Safety
+/// `node` is being initialised: the executor has not taken its function yet.
+pub unsafe fn call_at_end(node: *mut pg_sys::ModifyTableState, at_end: AtEnd) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let Some(current) = (*node).ps.ExecProcNode else { return false };
+        if std::ptr::fn_addr_eq(current, ending as Function) {
+            return true;
+        }
+        let known = WRAPPED.get_or_init(|| Wrapped { original: current, at_end });
+        // Somebody else's.
+        if !std::ptr::fn_addr_eq(current, known.original) {
+            return false;
+        }
+        (*node).ps.ExecProcNode = Some(ending);
+        true
+    }
+}
+
+unsafe extern "C-unwind" fn ending(node: *mut pg_sys::PlanState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: the executor calls it as the function it stands for; this frame owns nothing.
+    unsafe {
+        let Some(wrapped) = WRAPPED.get() else { return std::ptr::null_mut() };
+        let slot = (wrapped.original)(node);
+        if is_end(slot) {
+            guard::entry(|| (wrapped.at_end)(node.cast()));
+        }
         slot
     }
 }

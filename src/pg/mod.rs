@@ -8,7 +8,6 @@
 //! - A `Drop` never calls a PostgreSQL function that can raise: during unwinding that would abort the backend.
 //! - All differences between PostgreSQL versions are in [`compat`].
 
-pub mod after_modify;
 pub mod aggregate;
 pub mod aggregate_state;
 pub mod array;
