@@ -22,10 +22,11 @@ BEGIN
   END LOOP;
   RAISE '% is alone', current_database();
 END $$;
-CREATE VIEW meeting AS SELECT i AS id, i AS g, 'met'::text AS v FROM (SELECT meet('db2') AS one OFFSET 0) m, generate_series(one, 3) i;
+CREATE VIEW meeting AS SELECT i AS id, i AS g, 'met'::text AS v FROM (SELECT meet('db3') AS one OFFSET 0) m, generate_series(one, 3) i;
 \c :db2
 CREATE TABLE d (id int PRIMARY KEY, g int, v text);
 CREATE VIEW slow AS SELECT i AS id, i AS g, 'slow'::text AS v FROM generate_series(1, 3) i, LATERAL (SELECT pg_sleep(0.4 + i * 0)) s;
+\c :db3
 CREATE FUNCTION meet(other text) RETURNS int LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(77);
@@ -39,7 +40,6 @@ BEGIN
   RAISE '% is alone', current_database();
 END $$;
 CREATE VIEW meeting AS SELECT i AS id, i AS g, 'met'::text AS v FROM (SELECT meet('db1') AS one OFFSET 0) m, generate_series(one, 3) i;
-\c :db3
 CREATE VIEW broken AS SELECT i AS id, 10 / (50 - i) AS g, 'x'::text AS v FROM generate_series(1, 100) i;
 \c :coord
 CREATE TABLE p (id int, g int, v text) PARTITION BY RANGE (id);
@@ -71,11 +71,11 @@ SELECT count(*), sum(id) FROM p WHERE id < 7500;
 ALTER FOREIGN TABLE a OPTIONS (DROP fetch_size);
 ALTER FOREIGN TABLE c OPTIONS (DROP fetch_size);
 
--- They do run at the same time: 1.2 seconds each.
+-- They do run at the same time.
 CREATE FOREIGN TABLE slow1 (id int, g int, v text) SERVER db1 OPTIONS (schema_name 'public', table_name 'slow');
 CREATE FOREIGN TABLE slow2 (id int, g int, v text) SERVER db2 OPTIONS (schema_name 'public', table_name 'slow');
 CREATE FOREIGN TABLE meeting1 (id int, g int, v text) SERVER db1 OPTIONS (schema_name 'public', table_name 'meeting');
-CREATE FOREIGN TABLE meeting2 (id int, g int, v text) SERVER db2 OPTIONS (schema_name 'public', table_name 'meeting');
+CREATE FOREIGN TABLE meeting2 (id int, g int, v text) SERVER db3 OPTIONS (schema_name 'public', table_name 'meeting');
 EXPLAIN (COSTS OFF) SELECT * FROM meeting1 UNION ALL SELECT * FROM meeting2;
 SELECT count(*) FROM (SELECT * FROM meeting1 UNION ALL SELECT * FROM meeting2) x;
 -- Rows here are read meanwhile.
