@@ -110,7 +110,7 @@ EXECUTE by_id(6);
 RESET plan_cache_mode;
 -- Writes ask the same shards as reads.
 EXPLAIN (COSTS OFF) DELETE FROM tbl WHERE id = 102;
-UPDATE tbl SET info = 'changed' WHERE id IN (101, 102) RETURNING tableoid::regclass, *;
+WITH changed AS (UPDATE tbl SET info = 'changed' WHERE id IN (101, 102) RETURNING tableoid::regclass, *) SELECT * FROM changed ORDER BY id;
 UPDATE tbl SET info = 'row ' || id WHERE id IN (101, 102);
 
 -- What is not to be trusted, and what is.
