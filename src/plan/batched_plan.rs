@@ -89,7 +89,8 @@ pub(super) unsafe fn plan(
         }
         let mut rows = Rows::of([outer_plan, inner_plan]);
         let missing = || Failure::internal("a batched join lacks a column");
-        for list in [targets, other] {
+        // The list is empty where the planner will set another one, which is made of the same columns.
+        for list in [(*(*rel).reltarget).exprs, targets, other] {
             let vars =
                 pg_sys::pull_var_clause(list.cast(), pg_sys::PVC_INCLUDE_PLACEHOLDERS as i32);
             for var in node::list_vec::<pg_sys::Var>(vars) {
