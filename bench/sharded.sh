@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Reading sharded tables, side by side with every other way to read the same rows: see sharded_lib.sh.
 #
-#   bench/sharded.sh      ROUNDS=5, CLIENTS=8, ROWS=200000, SECONDS_PER_RUN=3
+#   bench/sharded.sh      ROUNDS=5, CLIENTS=8, ROWS=200000, SECONDS_PER_RUN=3; ONLY='count|group' for some of it
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/env.sh"

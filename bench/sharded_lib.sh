@@ -144,9 +144,13 @@ rate() {
 script() { cat >"$WORK/script.$1"; }
 
 # compare TITLE CLIENTS FOLD: runs what `script` has been given, and shows transactions per second (medians) and, beside
-# each contestant's, how many times as fast shard_fdw is.
+# each contestant's, how many times as fast shard_fdw is. Not if the title does not match the regular expression ONLY.
 compare() {
     local who round present=()
+    if [[ ! $1 =~ ${ONLY:-} ]]; then
+        rm -f "$WORK"/script.*
+        return
+    fi
     for who in direct s i p x; do
         [[ -f $WORK/script.$who && " direct ${contestants[*]} " == *" $who "* ]] || continue
         present+=("$who")

@@ -2,7 +2,7 @@
 # Writing sharded tables through the parent, side by side with every other way to write the same rows: see
 # sharded_lib.sh. Commits do not wait for the disk anywhere.
 #
-#   bench/sharded_writes.sh      ROUNDS=5, CLIENTS=8, SECONDS_PER_RUN=3
+#   bench/sharded_writes.sh      ROUNDS=5, CLIENTS=8, SECONDS_PER_RUN=3; ONLY='COPY|upsert' for some of it
 # shellcheck disable=SC2317
 set -euo pipefail
 # shellcheck source=scripts/env.sh
@@ -64,6 +64,7 @@ timed() {
 # bulk TITLE CONTESTANT...: runs the functions bulk_CONTESTANT.
 bulk() {
     local title=$1 who round
+    [[ $title =~ ${ONLY:-} ]] || return 0
     shift
     for who in "$@"; do : >"$WORK/rates.$who"; done
     for ((round = 0; round < rounds; round++)); do
