@@ -140,6 +140,23 @@ pub unsafe fn update(
     writer.push("UPDATE ");
     writer.out.push(Piece::Relation(rti));
     writer.push(" SET ");
+    assignments(&mut writer, scope, rti, columns, row, "$")?;
+    writer.push(row.condition());
+    // SAFETY: as the caller vouches.
+    let retrieved = unsafe { writer.returning(rti, returning)? };
+    Ok(writer.finish(retrieved))
+}
+
+/// `a = $3, b = DEFAULT`: values follow those that tell the row, and are called `prefix` and their number. Gives the last
+/// number.
+fn assignments(
+    writer: &mut Writer<'_>,
+    scope: &Scope,
+    rti: u32,
+    columns: &[i32],
+    row: RowId,
+    prefix: &str,
+) -> Result<u32, Failure> {
     let generated = generated(scope, rti)?;
     let mut param = row.params();
     writer.separated(columns, ", ", |writer, attnum| {
@@ -148,14 +165,11 @@ pub unsafe fn update(
             writer.push(" = DEFAULT");
         } else {
             param += 1;
-            writer.push(&format!(" = ${param}"));
+            writer.push(&format!(" = {prefix}{param}"));
         }
         Ok(())
     })?;
-    writer.push(row.condition());
-    // SAFETY: as the caller vouches.
-    let retrieved = unsafe { writer.returning(rti, returning)? };
-    Ok(writer.finish(retrieved))
+    Ok(param)
 }
 
 /// `DELETE FROM t WHERE ctid = $1`.
@@ -183,18 +197,7 @@ pub fn update_many(scope: &Scope, rti: u32, columns: &[i32]) -> Result<Template,
     writer.push("UPDATE ");
     writer.out.push(Piece::Relation(rti));
     writer.push(" AS t SET ");
-    let generated = generated(scope, rti)?;
-    let mut param = RowId::CtidAndTable.params();
-    writer.separated(columns, ", ", |writer, attnum| {
-        writer.column(rti, *attnum, false)?;
-        if generated.contains(attnum) {
-            writer.push(" = DEFAULT");
-        } else {
-            param += 1;
-            writer.push(&format!(" = n.c{param}"));
-        }
-        Ok(())
-    })?;
+    let param = assignments(&mut writer, scope, rti, columns, RowId::CtidAndTable, "n.c")?;
     writer.push(" FROM ");
     writer.push(&arrays(param));
     Ok(writer.finish(Vec::new()).template)
