@@ -1,11 +1,14 @@
 # shellcheck shell=bash
 # Sourced by sharded.sh and sharded_writes.sh: one set of rows on four shards, and every way to get at it:
 #
-#   direct  the same SQL sent straight to the shards, to all at once: the limit
+#   direct  the same SQL sent straight to the shards. What has a key: as many clients, each with a shard of its own. What all
+#           shards are asked: one client that sends it to all of them at once and waits for all answers (at_once.c)
 #   s       shard_fdw: a parent with CHECKs
 #   i       postgres_fdw on the same tables under INHERITS; queries carry the redundant condition
 #   p       postgres_fdw as hash partitions (its best layout), asynchronous, partitionwise
 #   x       Debian's PL/Proxy, if it is installed (package postgresql-NN-plproxy)
+#
+# direct is the limit: it computes nothing from the answers of the shards.
 #
 # ROUNDS=5, CLIENTS=8, ROWS=200000, SECONDS_PER_RUN=3. Contestants take turns, round after round.
 
@@ -17,6 +20,7 @@ layout() {
     local tree n where placements=""
     tree=${TREE:-$("$ROOT/scripts/build.sh" release)}
     cluster_begin "$tree"
+    cc -O2 -o "$WORK/at_once" "$ROOT/bench/at_once.c" -I"$("$PG_CONFIG" --includedir)" -L"$("$PG_CONFIG" --libdir)" -lpq
     server_new coordinator "shared_preload_libraries = 'shard_fdw'" "max_connections = 100" \
         "shared_buffers = 256MB" "synchronous_commit = off" "max_prepared_transactions = 0"
     server_new shard "max_connections = 500" "shared_buffers = 1GB" "max_wal_size = 4GB" \
@@ -124,12 +128,17 @@ bench() {
         -T "$seconds" -f "$4" "$2" 2>>"$WORK/bench.log" | sed -n 's/^tps = \([0-9.]*\) .*/\1/p'
 }
 
-# rate CONTESTANT CLIENTS FOLD: transactions per second of the contestant's script. `direct` runs on the four shards at
-# once: FOLD `sum` adds them up (a quarter of the clients each), `min` takes the slowest, which is when all have answered.
+# rate CONTESTANT CLIENTS HOW: transactions per second of the contestant's script. `direct` goes to the four shards. HOW
+# `by_key`: a quarter of the clients each, all added up. `at_once`: one client asks all shards and waits for all answers.
 rate() {
-    local n
+    local n places=()
     if [[ $1 != direct ]]; then
         bench coordinator "$([[ $1 == x ]] && echo proxy || echo bench)" "$2" "$WORK/script.$1"
+        return
+    fi
+    if [[ $3 == at_once ]]; then
+        for n in 0 1 2 3; do places+=("host=127.0.0.1 port=${PORT[shard]} dbname=db$n user=postgres"); done
+        "$WORK/at_once" "$seconds" "$WORK/script.direct" "${places[@]}" | sed -n 's/^tps = //p'
         return
     fi
     for n in 0 1 2 3; do
@@ -137,13 +146,13 @@ rate() {
         bench shard "db$n" "$(($2 > 4 ? $2 / 4 : 1))" "$WORK/script.direct.$n" >"$WORK/direct.$n" &
     done
     wait
-    cat "$WORK"/direct.[0-3] | if [[ $3 == sum ]]; then awk '{ s += $1 } END { print s }'; else sort -g | head -1; fi
+    cat "$WORK"/direct.[0-3] | awk '{ s += $1 } END { print s }'
 }
 
 # script CONTESTANT: the contestant's script, from standard input.
 script() { cat >"$WORK/script.$1"; }
 
-# compare TITLE CLIENTS FOLD: runs what `script` has been given, and shows transactions per second (medians) and, beside
+# compare TITLE CLIENTS HOW: runs what `script` has been given, and shows transactions per second (medians) and, beside
 # each contestant's, how many times as fast shard_fdw is. Not if the title does not match the regular expression ONLY.
 compare() {
     local who round present=()

@@ -24,7 +24,7 @@ INSERT INTO ${who}_w VALUES (:id, 1, 'some text');"
 done
 script x <<<"$id
 SELECT put(:id, 1, 'some text');"
-compare "insert a row, $clients clients" "$clients" sum
+compare "insert a row, $clients clients" "$clients" by_key
 
 id="\\set id random(1, $rows)"
 own="\\set id 4 * random(1, $rows / 4 - 1) + %n"
@@ -38,7 +38,7 @@ script p <<<"$id
 UPDATE p_t SET v = v + 1 WHERE id = :id;"
 script x <<<"$id
 SELECT change(:id);"
-compare "update by key, $clients clients" "$clients" sum
+compare "update by key, $clients clients" "$clients" by_key
 
 id="\\set id random(1, 1000000)"
 own="\\set id 4 * random(1, 250000) + %n"
@@ -46,7 +46,7 @@ script direct <<<"$own
 INSERT INTO s_u VALUES (:id, 1, 'some text') ON CONFLICT (id) DO UPDATE SET v = s_u.v + excluded.v;"
 script s <<<"$id
 INSERT INTO s_u VALUES (:id, 1, 'some text') ON CONFLICT (id) DO UPDATE SET v = s_u.v + excluded.v;"
-compare "upsert a row, $clients clients" "$clients" sum
+compare "upsert a row, $clients clients" "$clients" by_key
 
 # Statements that write 50,000 rows: milliseconds, the tables emptied before each.
 clear_tables() {
