@@ -135,3 +135,34 @@ PREPARE limited (int[]) AS SELECT id, name FROM t WHERE id = ANY ($1) ORDER BY i
 SELECT shown('EXECUTE limited (''{5,13,2}'')');
 EXECUTE limited ('{5,13,2}');
 RESET plan_cache_mode;
+
+-- A bigint's remainder is compared with an integer: integers of all widths make one map.
+\c :db0
+CREATE TABLE big0 (id bigint, small smallint, name text);
+\c :db1
+CREATE TABLE big1 (id bigint, small smallint, name text);
+\c :coord
+CREATE TABLE l_big AS SELECT (i * 3000000001)::bigint AS id, (i % 5)::smallint AS small, 'name ' || i AS name FROM generate_series(-40, 40) i;
+CREATE TABLE big (id bigint NOT NULL, small smallint, name text);
+CREATE FOREIGN TABLE big0 (CHECK (id % 4 = ANY ('{0,1,-1}'::int[]))) INHERITS (big) SERVER db0 OPTIONS (schema_name 'public');
+CREATE FOREIGN TABLE big1 (CHECK (id % 4 = ANY ('{2,-2,3,-3}'::bigint[]))) INHERITS (big) SERVER db1 OPTIONS (schema_name 'public');
+EXPLAIN (VERBOSE, COSTS OFF) INSERT INTO big SELECT * FROM l_big;
+INSERT INTO big SELECT * FROM l_big;
+SELECT same_rows('SELECT * FROM big', 'SELECT * FROM l_big');
+SELECT same_rows('SELECT * FROM big0 UNION ALL SELECT * FROM big1', 'SELECT * FROM l_big');
+SELECT count(*) AS lost FROM l_big l WHERE NOT EXISTS (SELECT FROM big WHERE id = l.id OFFSET 0);
+EXPLAIN (VERBOSE, COSTS OFF) SELECT name FROM big WHERE id IN (-3000000001, 6000000002);
+EXPLAIN (VERBOSE, COSTS OFF) SELECT count(*) FROM big a JOIN big b USING (id);
+EXPLAIN (VERBOSE, COSTS OFF) SELECT id, array_agg(small) FROM big GROUP BY id HAVING count(*) > 5;
+BEGIN;
+ALTER FOREIGN TABLE big0 DROP CONSTRAINT big0_id_check, ADD CHECK (abs(id % 2) = 0);
+ALTER FOREIGN TABLE big1 DROP CONSTRAINT big1_id_check, ADD CHECK (1::smallint = abs(id % 2));
+UPDATE big SET id = id + 1;
+SELECT same_rows('SELECT * FROM big', 'SELECT id + 1, small, name FROM l_big');
+ROLLBACK;
+ALTER FOREIGN TABLE big0 DROP CONSTRAINT big0_id_check, ADD CHECK (small IN (0, 1, -1));
+ALTER FOREIGN TABLE big1 DROP CONSTRAINT big1_id_check, ADD CHECK (small = ANY ('{2,-2,3,-3,4,-4}'::int[]));
+DELETE FROM big;
+INSERT INTO big SELECT * FROM l_big;
+SELECT same_rows('SELECT * FROM big', 'SELECT * FROM l_big');
+SELECT i AS small, (SELECT count(*) FROM big WHERE small = i OFFSET 0) AS there, (SELECT count(*) FROM l_big WHERE small = i) AS here FROM generate_series(-4, 4) i;

@@ -111,10 +111,12 @@ unsafe fn constant(node: *mut pg_sys::Node) -> Option<u64> {
     (!constant.constisnull && constant.constbyval).then_some(constant.constvalue.value() as u64)
 }
 
-/// Equality of two values of the same built-in type whose Datum is the value: equal means the same Datum.
+/// Equality of two values of built-in types whose Datum is the value: equal means the same Datum. That holds between
+/// integers of different widths, too, whose Datums are sign-extended: for a bigint, `id % 4 = 0` compares it with an
+/// integer.
 fn is_plain_equality(operator: pg_sys::Oid) -> bool {
-    /// pg_operator.dat: `=` of smallint, integer, bigint, boolean, oid and date.
-    const EQUALITIES: [u32; 6] = [94, 96, 410, 91, 607, 1093];
+    /// pg_operator.dat: `=` of smallint, integer, bigint, boolean, oid and date; of integers with one another.
+    const EQUALITIES: [u32; 12] = [94, 96, 410, 91, 607, 1093, 15, 416, 532, 533, 1862, 1868];
     EQUALITIES.contains(&operator.to_u32())
 }
 
