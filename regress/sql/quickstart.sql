@@ -11,8 +11,7 @@ CREATE TABLE users (id int NOT NULL, name text);
 ALTER FOREIGN TABLE users_0 INHERIT users;
 ALTER FOREIGN TABLE users_1 INHERIT users;
 \d users_1
-INSERT INTO users_0 SELECT n, 'user ' || n FROM generate_series(0, 8, 2) n;
-INSERT INTO users_1 SELECT n, 'user ' || n FROM generate_series(1, 9, 2) n;
+INSERT INTO users SELECT n, 'user ' || n FROM generate_series(0, 9) n;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM users WHERE id = 7;
 SELECT tableoid::regclass, * FROM users WHERE id = 7;
 SELECT tableoid::regclass, * FROM users WHERE id IN (2, 3, 5) ORDER BY id;
@@ -23,9 +22,9 @@ DELETE FROM users WHERE id = 8 RETURNING *;
 
 -- The same as a partitioned table: rows find their shard by themselves.
 \c :db0
-CREATE TABLE orders_0 (id bigint, customer int, total numeric(10,2), PRIMARY KEY (id));
+CREATE TABLE orders_0 (id bigint PRIMARY KEY, customer int, total numeric(10,2), CHECK (id >= 1 AND id < 1000));
 \c :db1
-CREATE TABLE orders_1 (id bigint, customer int, total numeric(10,2), PRIMARY KEY (id));
+CREATE TABLE orders_1 (id bigint PRIMARY KEY, customer int, total numeric(10,2), CHECK (id >= 1000 AND id < 2000));
 \c :coord
 CREATE TABLE orders (id bigint, customer int, total numeric(10,2)) PARTITION BY RANGE (id);
 CREATE FOREIGN TABLE orders_0 PARTITION OF orders FOR VALUES FROM (1) TO (1000) SERVER db0;
@@ -47,3 +46,14 @@ UPDATE users SET name = 'two' WHERE id = 2;
 ROLLBACK TO s;
 COMMIT;
 SELECT * FROM users WHERE id IN (2, 7) ORDER BY id;
+
+-- More placements than servers, made by \gexec.
+\c :db0
+SELECT format('CREATE TABLE events_%s (id bigint PRIMARY KEY, body text, CHECK (abs(id %% 16) = %1$s))', n)
+  FROM generate_series(0, 15, 4) n \gexec
+\c :coord
+CREATE TABLE events (id bigint NOT NULL, body text);
+SELECT format('CREATE FOREIGN TABLE events_%s (CHECK (abs(id %% 16) = %1$s)) INHERITS (events) SERVER %I', n, 'db' || n % 4)
+  FROM generate_series(0, 15) n \gexec
+INSERT INTO events VALUES (4, 'four'), (-12, 'minus twelve'), (16, 'sixteen') RETURNING tableoid::regclass, *;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM events WHERE id = -12;
