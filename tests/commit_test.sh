@@ -162,3 +162,13 @@ SELECT count(*) FROM shard.identity;
 SQL
 )"
 sql coordinator postgres -c "DROP DATABASE coord" && ok "the database can be dropped"
+# One that is dropped under its resolver does not have it started again and again.
+sql coordinator postgres -c "CREATE DATABASE busy"
+sql coordinator busy -c "CREATE EXTENSION shard_fdw" -c "CREATE TABLE here (id int)" \
+    -c "CREATE SERVER s1 FOREIGN DATA WRAPPER shard_fdw OPTIONS (host '127.0.0.1', port '${PORT[s1]}', dbname 'db')" \
+    -c "CREATE USER MAPPING FOR postgres SERVER s1 OPTIONS (user 'postgres')" -c "CREATE FOREIGN TABLE acct (id int, v int) SERVER s1" \
+    -c "BEGIN; INSERT INTO acct VALUES (7, 7); INSERT INTO here VALUES (7); COMMIT"
+wait_for 10 '[[ $(sql coordinator postgres -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = '"'shard_fdw resolver'"'") == 1 ]]'
+sql coordinator postgres -c "DROP DATABASE busy WITH (FORCE)"
+sleep 7
+same "a dropped database has no resolver" 0 "$(grep -c 'FATAL: .*database .* does not exist' "$WORK/log/coordinator.log")"

@@ -46,3 +46,28 @@ SELECT shard.resolve_now() > 0;
 SQL
 )"
 same "the new primary has it all" "1,2,3" "$(sql second db -c "SELECT string_agg(id::text, ',' ORDER BY id) FROM acct")"
+
+# The primary dies with a decided transaction prepared, and only its standby can be reached: that shows no prepared
+# transactions, but has them.
+as_server "$PG_BIN/pg_basebackup" -h 127.0.0.1 -p "${PORT[second]}" -U postgres -D "$WORK/data/third" -R -c fast --no-sync
+SERVERS+=(third)
+server_start third
+sql second postgres -c "ALTER SYSTEM SET synchronous_standby_names = '*'" -c "SELECT pg_reload_conf()" >/dev/null
+wait_for 20 '[[ $(sql second postgres -c "SELECT sync_state FROM pg_stat_replication") == sync ]]'
+foreign either "host '127.0.0.1,127.0.0.1'" "port '${PORT[second]},${PORT[third]}'" "dbname 'db'"
+sql coordinator coord -c "CREATE FOREIGN TABLE acct_either (id int, v int) SERVER either OPTIONS (table_name 'acct')" -c "DROP SERVER pair CASCADE" 2>/dev/null
+cat >"$WORK/decided.sql" <<SQL
+SET application_name = 'decided';
+SET shard_fdw.debug_fault = 'after-commit';
+BEGIN; INSERT INTO acct_either VALUES (4, 4); INSERT INTO acct_s1 VALUES (4, 4); COMMIT;
+SQL
+bg "$WORK/decided.sql" "$WORK/decided.out"
+wait_for 10 'local=$(sql coordinator coord -c "SELECT pid FROM pg_stat_activity WHERE application_name = '"'decided'"'"); [[ -n $local ]] && grep -q "^State:.T" "/proc/$local/status"'
+server_kill second
+# shellcheck disable=SC2154 # set by wait_for's condition
+as_server kill -CONT "$local"
+wait "$BG"
+like "a standby is not asked what is prepared" "either\|.*the server is a standby" "$(session <<<"SELECT shard.resolve_now(); SELECT server, last_error FROM shard.in_doubt;")"
+as_server "$SERVER_BIN/pg_ctl" -D "$WORK/data/third" -w promote >/dev/null
+wait_for 20 '[[ $(sql third db -c "SELECT count(*) FROM pg_prepared_xacts") == 0 ]]'
+same "what was decided is carried out when it has been promoted" "1|1" "$(sql third db -c "SELECT count(*) FROM acct WHERE id = 4")|$(sql s1 db -c "SELECT count(*) FROM acct WHERE id = 4")"

@@ -110,6 +110,9 @@ pub fn catch<T>(body: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure>
     // SAFETY: plain read of a global; restoring it after an unwind is what PostgreSQL's own PG_TRY users do.
     let (context, previous) =
         unsafe { (pg_sys::CurrentMemoryContext, pg_sys::error_context_stack) };
+    // SAFETY: as above. An ERROR sets both to zero, but callers further up may hold interrupts.
+    let (interrupts, cancels) =
+        unsafe { (pg_sys::InterruptHoldoffCount, pg_sys::QueryCancelHoldoffCount) };
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
         Err(payload) => {
@@ -117,6 +120,8 @@ pub fn catch<T>(body: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure>
             unsafe {
                 pg_sys::CurrentMemoryContext = context;
                 pg_sys::error_context_stack = previous;
+                pg_sys::InterruptHoldoffCount = interrupts;
+                pg_sys::QueryCancelHoldoffCount = cancels;
             }
             Err(match classify(payload) {
                 Caught::Postgres(failure) | Caught::Rust(failure) => failure,

@@ -97,7 +97,8 @@ pub fn to_server(text: &str) -> *mut c_char {
         if server_is_utf8() || server_is_sql_ascii() || text.is_ascii() {
             return copy;
         }
-        pg_sys::pg_any_to_server(copy, text.len() as i32, pg_sys::pg_enc::PG_UTF8 as i32)
+        let length = CStr::from_ptr(copy).count_bytes() as i32;
+        pg_sys::pg_any_to_server(copy, length, pg_sys::pg_enc::PG_UTF8 as i32)
     }
 }
 

@@ -3,12 +3,12 @@
 //! What a worker does is given by the layers above ([`set_lives`]); this file knows how PostgreSQL starts one,
 //! connects it to a database and ends it.
 
-use super::ffi::handlers;
+use super::ffi::{handlers, raw};
 use super::{compat, guard, wait};
-use crate::error::Failure;
+use crate::error::{Failure, SqlState};
 use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::time::{Duration, Instant};
 
 /// What a worker does until it ends.
@@ -147,7 +147,15 @@ fn begin_in(database: pg_sys::Datum) {
     unsafe {
         begin();
         let database = pg_sys::Oid::from(database.value() as u32);
+        let previous = pg_sys::error_context_stack;
+        let mut callback = pg_sys::ErrorContextCallback {
+            previous,
+            callback: Some(end_without_database),
+            arg: std::ptr::null_mut(),
+        };
+        pg_sys::error_context_stack = &raw mut callback;
         pg_sys::BackgroundWorkerInitializeConnectionByOid(database, pg_sys::InvalidOid, 0);
+        pg_sys::error_context_stack = previous;
         for (name, value) in [
             (c"default_transaction_isolation", c"read committed"),
             (c"default_transaction_read_only", c"off"),
@@ -162,6 +170,21 @@ fn begin_in(database: pg_sys::Datum) {
                 pg_sys::GucSource::PGC_S_OVERRIDE,
             );
         }
+    }
+}
+
+/// `ErrorContextCallback` while a worker connects: one whose database has been dropped ends for good, where the FATAL error
+/// about to be raised would have it started again every few seconds.
+unsafe extern "C-unwind" fn end_without_database(_: *mut c_void) {
+    // SAFETY: runs inside errfinish(), which would end the process the same way right after; the frame owns nothing.
+    unsafe {
+        let error = raw::CopyErrorData();
+        if (*error).elevel == pg_sys::FATAL as i32
+            && (*error).sqlerrcode == SqlState::UNDEFINED_DATABASE.encode()
+        {
+            pg_sys::proc_exit(0);
+        }
+        raw::FreeErrorData(error);
     }
 }
 

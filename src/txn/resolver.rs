@@ -95,20 +95,14 @@ pub fn survey() -> Result<Vec<Shard>, Failure> {
         let [Some(oid), Some(name)] = &row[..] else { continue };
         let server = Oid::from(oid.parse::<u32>().unwrap_or_default());
         let listed = ask(server, &statement::list_prepared(&prefix), REQUEST_DEADLINE);
-        let (prepared, connection) = match listed {
-            Ok((reply, connection)) => (Ok(read(&reply)), Some(connection)),
-            Err(failure) => (Err(failure), None),
-        };
+        let (prepared, connection) = read(listed);
         shards.push(Shard { server, name: name.clone(), prepared, connection, place: None });
     }
     let decided: Vec<u32> = decision::committed()?.into_iter().flat_map(|(_, on)| on).collect();
     for place in places::find(&decided)? {
         let listing = statement::list_prepared(&prefix);
         let listed = ask_by(place.server(), |role| place.connect(role), &listing, REQUEST_DEADLINE);
-        let (prepared, connection) = match listed {
-            Ok((reply, connection)) => (Ok(read(&reply)), Some(connection)),
-            Err(failure) => (Err(failure), None),
-        };
+        let (prepared, connection) = read(listed);
         let (server, name) = (place.server(), place.name());
         shards.push(Shard { server, name, prepared, connection, place: Some(place) });
     }
@@ -284,16 +278,34 @@ fn check_alone() -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(reply: &Reply) -> Vec<Prepared> {
-    rows(reply)
-        .iter()
-        .filter_map(|row| {
-            let gid = row.first()?.as_deref()?.parse().ok()?;
-            let since = row.get(1)?.as_deref()?.parse().ok()?;
-            let age = row.get(2)?.as_deref()?.parse().ok()?;
-            Some(Prepared { gid, since, age })
-        })
-        .collect()
+/// What an answer to [`statement::list_prepared`] says, and the connection that it came by. A standby's says nothing: what
+/// is prepared there shows when it has been promoted, and its decision must not have been forgotten by then.
+fn read(
+    listed: Result<(Reply, Rc<Connection>), Failure>,
+) -> (Result<Vec<Prepared>, Failure>, Option<Rc<Connection>>) {
+    let (reply, connection) = match listed {
+        Ok(listed) => listed,
+        Err(failure) => return (Err(failure), None),
+    };
+    let rows = rows(&reply);
+    if rows.iter().any(|row| matches!(row.first(), Some(None))) {
+        // The next look may find the primary.
+        connection.finish(false);
+        let failure = Failure::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "the server is a standby, and does not tell what is prepared there",
+        )
+        .with_hint("Server option target_session_attrs 'read-write' looks for the primary.")
+        .add_context(format!("server \"{}\"", connection.server.name));
+        return (Err(failure), None);
+    }
+    let prepared = rows.iter().filter_map(|row| {
+        let gid = row.first()?.as_deref()?.parse().ok()?;
+        let since = row.get(1)?.as_deref()?.parse().ok()?;
+        let age = row.get(2)?.as_deref()?.parse().ok()?;
+        Some(Prepared { gid, since, age })
+    });
+    (Ok(prepared.collect()), Some(connection))
 }
 
 /// The rows of a reply in text.

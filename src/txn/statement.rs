@@ -93,13 +93,15 @@ pub fn rollback_prepared(gid: &Gid) -> String {
 }
 
 /// Lists the prepared transactions of one coordinator and database on a shard, with the time they were
-/// prepared at and their age, both in seconds. `prefix` needs no quoting.
+/// prepared at and their age, both in seconds. `prefix` needs no quoting. A row without a name says that the server is a
+/// standby, which has them and does not show them.
 pub fn list_prepared(prefix: &str) -> String {
     format!(
         "SELECT gid, pg_catalog.date_part('epoch', prepared), \
          pg_catalog.date_part('epoch', pg_catalog.now() - prepared) \
          FROM pg_catalog.pg_prepared_xacts \
-         WHERE database = pg_catalog.current_database() AND pg_catalog.starts_with(gid, '{prefix}')"
+         WHERE database = pg_catalog.current_database() AND pg_catalog.starts_with(gid, '{prefix}') \
+         UNION ALL SELECT NULL, NULL, NULL WHERE pg_catalog.pg_is_in_recovery()"
     )
 }
 
