@@ -162,7 +162,9 @@ impl Writer<'_> {
         unsafe {
             let lower = node::list_vec::<Node>(subscript.reflowerindexpr);
             let upper = node::list_vec::<Node>(subscript.refupperindexpr);
-            let plain = node::is_a(subscript.refexpr, NodeTag::T_Var);
+            // `$1::integer[][5]` would be a cast to another type.
+            let plain = node::cast::<pg_sys::Var, _>(subscript.refexpr)
+                .is_some_and(|var| self.scope.owns(var));
             self.push(if plain { "(" } else { "((" });
             self.expr(subscript.refexpr)?;
             if !plain {

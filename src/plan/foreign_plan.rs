@@ -163,7 +163,11 @@ unsafe fn needed_targets(
 ) -> *mut pg_sys::List {
     // SAFETY: a target list made for this plan alone.
     unsafe {
-        let needed = node::list_vec::<pg_sys::Node>((*(*rel).reltarget).exprs);
+        // Where conditions are checked above (pseudoconstants), the planner asks for bare columns, also of a target that has
+        // become one of expressions.
+        let flags = pg_sys::PVC_RECURSE_PLACEHOLDERS as i32;
+        let columns = pg_sys::pull_var_clause((*(*rel).reltarget).exprs.cast(), flags);
+        let needed = node::list_vec::<pg_sys::Node>(columns);
         let mut kept = Vec::new();
         for entry in node::list_vec::<pg_sys::TargetEntry>(targets) {
             let expr = (*entry).expr;
