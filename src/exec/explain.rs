@@ -203,12 +203,17 @@ unsafe fn sharded(state: &ShardedState, batch: i32, out: Explainer) -> Result<()
     if out.analyze() {
         rows_by_shard(state.written(), out)?;
     }
-    if out.verbose() {
-        // SAFETY: EXPLAIN has started the statement.
-        if let Some(sql) = unsafe { state.example()? } {
-            out.text(c"Remote SQL", &sql);
-        }
-        out.integer(c"Batch Size", i64::from(batch));
+    if !out.verbose() {
+        return Ok(());
     }
+    if let Some(copy) = state.streamed()? {
+        out.text(c"Remote SQL", &copy);
+        return Ok(());
+    }
+    // SAFETY: EXPLAIN has started the statement.
+    if let Some(sql) = unsafe { state.example()? } {
+        out.text(c"Remote SQL", &sql);
+    }
+    out.integer(c"Batch Size", i64::from(batch));
     Ok(())
 }

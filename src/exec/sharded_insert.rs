@@ -297,6 +297,14 @@ impl ShardedState {
         &self.table
     }
 
+    /// The COPY that the rows have gone by, for EXPLAIN: that of the first placement which took some.
+    pub fn streamed(&self) -> Result<Option<String>, Failure> {
+        match &self.streaming {
+            Streaming::Yes(places) => places.example(),
+            _ => Ok(None),
+        }
+    }
+
     /// The SQL for one row of the first placement, for EXPLAIN.
     ///
     /// # Safety

@@ -151,6 +151,11 @@ impl Outlet {
         Ok(())
     }
 
+    /// The COPY of the table.
+    pub fn sql(&self) -> Result<String, Failure> {
+        Ok(deparse::copy_in(&*load::foreign_table(self.table.relid)?, &self.table.columns))
+    }
+
     /// Whether rows have to be INSERTed, as far as it is known.
     pub fn is_refused(&self) -> bool {
         matches!(&*self.table.way.borrow(), Way::Insert)

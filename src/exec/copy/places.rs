@@ -99,6 +99,11 @@ impl Places {
         Some((place.outlet.take_back(), place.descriptor))
     }
 
+    /// The COPY of the first placement that rows have come for.
+    pub fn example(&self) -> Result<Option<String>, Failure> {
+        self.places.iter().flatten().next().map(|place| place.outlet.sql()).transpose()
+    }
+
     /// Sends all that is left, and waits until every server has stored it. Rows may follow.
     pub fn finish(&self) -> Result<(), Failure> {
         self.run.finish()
