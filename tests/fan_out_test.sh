@@ -47,6 +47,17 @@ timed() {
 most=$((DELAY * 1000 * 2 + 1000)) # two log-ins one after the other, and some; not $COUNT of them
 timed "as long as one log-in" "^18$" $most "SELECT count(*) FROM many;"
 timed "placements that are asked only" "^1$" $((DELAY * 1000 + 1500)) "SELECT count(*) FROM many WHERE id % 6 = 1;"
+# A partitioned parent, over the same tables.
+sql coordinator coord -c "CREATE TABLE parts (id int, v text) PARTITION BY LIST ((id % $COUNT))"
+for ((n = 0; n < COUNT; n++)); do
+    sql coordinator coord -c "CREATE FOREIGN TABLE parts_$n PARTITION OF parts FOR VALUES IN ($n) SERVER many$n
+        OPTIONS (table_name 'good')"
+done
+rows="$(printf '%s\\n' {100..117})"
+timed "partitions that are copied to" "^18$" $most "BEGIN;
+COPY parts (id) FROM PROGRAM 'printf \"$rows\"';
+SELECT count(*) FROM parts WHERE id >= 100;
+ROLLBACK;"
 timed "through several hosts" "^18$" $most "$(
     for ((n = 0; n < COUNT; n++)); do
         echo "ALTER SERVER many$n OPTIONS (SET host '127.0.0.1,127.0.0.1', SET port '$closed,${PORT[slow]}');"

@@ -230,3 +230,70 @@ COPY p1 FROM stdin;
 COPY p FROM :'file' (FREEZE);
 SELECT count(*) FROM p;
 
+-- First rows wait for others, so that all servers are asked at the same time; not where something looks for them.
+\c :db1
+CREATE RULE nothing AS ON INSERT TO p3 DO ALSO NOTHING;
+CREATE TABLE p5 (id int, k int, v text);
+\c :db0
+CREATE TABLE p6 (id int, k int, v text);
+\c :coord
+CREATE FOREIGN TABLE p5 PARTITION OF p FOR VALUES IN (5) SERVER db1 OPTIONS (schema_name 'public');
+CREATE FOREIGN TABLE p6 PARTITION OF p FOR VALUES IN (6) SERVER db0 OPTIONS (schema_name 'public');
+DELETE FROM p;
+COPY p FROM stdin;
+1	3	a rule is in the way
+2	0	a
+3	1	b
+4	3	again
+5	4	c
+\.
+SELECT tableoid::regclass, * FROM p ORDER BY id;
+CREATE FUNCTION stored() RETURNS bigint LANGUAGE sql AS $$SELECT count(*) FROM p$$;
+CREATE FUNCTION looks() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN new.v := stored(); RETURN new; END$$;
+CREATE TRIGGER looks BEFORE INSERT ON p5 FOR EACH ROW EXECUTE FUNCTION looks();
+COPY p FROM stdin;
+6	0	d
+7	1	e
+8	5	sees 7
+9	6	f
+10	5	sees 9
+11	0	g
+12	2	h
+13	5	sees 12
+\.
+SELECT * FROM p WHERE k = 5 ORDER BY id;
+COPY p FROM stdin WHERE stored() < 15;
+14	0	i
+15	1	j
+16	2	there are 15
+\.
+SELECT * FROM p WHERE id > 13 ORDER BY id;
+ALTER TABLE p ALTER v SET DEFAULT 'there were ' || stored();
+COPY p (id, k) FROM stdin;
+17	1
+18	2
+19	0
+\.
+SELECT * FROM p WHERE id > 16 ORDER BY id;
+ALTER TABLE p ALTER v DROP DEFAULT;
+-- A COPY within a COPY, into the same table.
+CREATE FUNCTION copies(i int) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  IF i = 21 THEN COPY p FROM PROGRAM 'printf "31\t0\tinner\n32\t1\tinner\n"'; END IF;
+  RETURN stored();
+END $$;
+COPY p FROM stdin WHERE copies(id) > 0;
+20	0	outer
+21	1	outer
+22	2	outer
+\.
+SELECT * FROM p WHERE id >= 20 ORDER BY id;
+COPY p FROM stdin;
+40	0	a
+41	nothing	b
+\.
+COPY p FROM stdin;
+42	0	a
+43	1	b
+\.
+SELECT * FROM p WHERE id >= 40 ORDER BY id;

@@ -14,6 +14,7 @@ mod outlet;
 mod parent;
 mod places;
 pub mod quiet;
+mod routed;
 pub mod statement;
 mod text;
 
@@ -95,6 +96,7 @@ unsafe fn begin(
         } else {
             let triggers = (*result).ri_TrigDesc;
             let columns = columns((*relation).rd_att);
+            routed::hold(&run, (*node).rootResultRelInfo, relation)?;
             if columns.is_empty()
                 || !triggers.is_null()
                     && ((*triggers).trig_insert_before_row || (*triggers).trig_insert_after_row)

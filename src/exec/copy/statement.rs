@@ -2,13 +2,13 @@
 //!
 //! `COPY parent FROM` of a sharded parent that is no partitioned table would fill the parent itself. It is executed here
 //! as DoCopy of commands/copy.c does it, but for the result relation: PostgreSQL is given one of the placements, which
-//! `parent.rs` then makes the parent. (A partitioned parent is left to PostgreSQL, which routes by itself.)
+//! `parent.rs` then makes the parent. (A partitioned parent is left to PostgreSQL, which routes by itself: `routed.rs`.)
 //!
 //! `COPY parent TO` would leave the placements out, and `COPY foreign_table TO` is refused. Both become
 //! `COPY (SELECT columns FROM ..) TO`. Not for pg_dump: what it puts into a dump of the coordinator would, restored, be
 //! written to the shards a second time.
 
-use super::parent;
+use super::{parent, routed};
 use crate::error::{Failure, SqlState};
 use crate::pg::compat::copy as compat;
 use crate::pg::relation::Relation;
@@ -46,6 +46,9 @@ pub unsafe fn execute(command: Command) -> Result<Rest, Failure> {
         }
         let kind = pg_sys::get_rel_relkind(relid) as u8;
         if (*stmt).is_from {
+            if kind == pg_sys::RELKIND_PARTITIONED_TABLE && may_read(stmt) {
+                return routed::begin(command, stmt);
+            }
             let parent = kind == pg_sys::RELKIND_RELATION && ffi::has_subclass(relid);
             if !parent || !may_read(stmt) || !copy_from(command, stmt)? {
                 return Ok(as_it_is);
