@@ -4,13 +4,14 @@ use super::arena::Arena;
 use super::codec;
 use super::kinds::{self, Native, TextForm, oid};
 use super::native::{Encoding, native_value};
+use super::states;
 use crate::error::{Failure, SqlState};
-use crate::pg::aggregate_state::{Defect, Layout};
+use crate::pg::aggregate_state::Layout;
 use crate::pg::memory::ContextGuard;
 use crate::pg::text;
-use crate::pg::transmission::{Transmission, WireEncoding, wire_to_server};
+use crate::pg::transmission::{Transmission, WireEncoding, client_speaks_wire, wire_to_server};
 use crate::pg::typeio::{
-    self, ContextLine, Domain, Input, Output, Receive, element_type, type_kind,
+    self, ContextLine, Domain, Input, Output, Receive, Send, element_type, type_kind,
 };
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::c_char;
@@ -58,6 +59,8 @@ pub struct Fieldwise {
     names: bool,
     /// The column is a transition state.
     state: Option<Layout>,
+    /// Which holds characters as they come.
+    characters: bool,
     how: Option<How>,
     input: Option<Input>,
     place: String,
@@ -88,6 +91,7 @@ impl Fieldwise {
             particular: kinds::is_particular(base, element_type, type_kind),
             names: typeio::holds_names(base_oid),
             state: None,
+            characters: false,
             how: None,
             input: None,
             // SAFETY: the caller vouches for `owner`.
@@ -102,13 +106,18 @@ impl Fieldwise {
     /// Has the fields be what a transition state is made of.
     pub fn assembled(mut self, state: Option<Layout>) -> Fieldwise {
         self.binary |= state.is_some();
+        self.characters = match state {
+            Some(Layout::Collected(element)) => element.holds_characters(),
+            _ => false,
+        };
         self.state = state;
         self
     }
 
     /// The remote type without which nothing can be made of the fields.
     pub fn wanted(&self) -> Option<u32> {
-        self.state.map(Layout::array_type)
+        // Any array is one of the values' type, when these are of that type.
+        self.state.filter(|state| !matches!(state, Layout::Collected(_))).map(Layout::array_type)
     }
 
     /// Changes what the CONTEXT of errors says.
@@ -124,11 +133,13 @@ impl Fieldwise {
     /// # Safety
     /// The owner context is alive.
     pub unsafe fn fit(&mut self, remote: u32, remote_typmod: i32) -> bool {
-        if let Some(layout) = self.state {
+        let same = remote == self.base;
+        if let Some(layout) = self.state
+            && (self.wanted().is_some() || same && self.binary)
+        {
             self.how = Some(How::State(layout));
             return true;
         }
-        let same = remote == self.base;
         // Values of a column with the same modifier are as that modifier makes them.
         let fits_as_is = same && (self.base_typmod < 0 || self.base_typmod == remote_typmod);
         // SAFETY: as the caller vouches.
@@ -205,7 +216,15 @@ impl Fieldwise {
                         None => self.decode_slowly(bytes, arena).map(Some),
                     }
                 }
-                (Some(bytes), Some(How::State(layout))) => self.assemble(*layout, bytes, arena),
+                (Some(bytes), Some(How::State(layout)))
+                    if !self.characters || client_speaks_wire() =>
+                {
+                    self.assemble(*layout, bytes, arena)
+                }
+                (Some(bytes), _) if self.state.is_some() => {
+                    let array = self.decode_slowly(bytes, arena)?;
+                    self.assemble_array(array, arena)
+                }
                 (Some(bytes), _) => self.decode_slowly(bytes, arena).map(Some),
                 (None, _) => {
                     self.check_null(arena);
@@ -222,23 +241,28 @@ impl Fieldwise {
         bytes: &[u8],
         arena: &mut Arena,
     ) -> Result<Option<Datum>, Failure> {
-        match layout.write(bytes, &mut self.scratch) {
-            Ok(false) => Ok(None),
-            Ok(true) => {
-                // SAFETY: the owner context is alive, as the caller vouches.
-                Ok(unsafe { native_value(Native::Bytea, &self.scratch, self.encoding, arena) })
-            }
-            Err(Defect::Malformed) => Err(Failure::new(
-                SqlState::INVALID_BINARY_REPRESENTATION,
-                "incorrect binary data format",
-            )
-            .add_context(&self.place)),
-            Err(Defect::Precision) => Err(Failure::new(
-                SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-                "the values have too many decimal places to be squared on the server",
-            )
-            .with_hint("SET shard_fdw.enable_sharded_scan = off has the aggregate computed here.")),
+        // SAFETY: the owner context is alive, as the caller vouches.
+        unsafe { states::assemble(layout, bytes, &mut self.scratch, arena, &self.place) }
+    }
+
+    /// The same for an array that has been read: its values are written as the receive functions of this session
+    /// read them.
+    unsafe fn assemble_array(
+        &mut self,
+        array: Datum,
+        arena: &mut Arena,
+    ) -> Result<Option<Datum>, Failure> {
+        let Some(layout) = self.state else { return Ok(None) };
+        let mut bytes = Vec::new();
+        // SAFETY: the contexts are alive, as the caller vouches; `line` is with its owner.
+        unsafe {
+            let _context = ContextGuard::switch_to(arena.context());
+            let mut line = ContextLine::new(self.line);
+            let _linked = line.link();
+            Send::lookup(Oid::from(self.base), arena.context()).call(array, &mut bytes);
         }
+        // SAFETY: as the caller vouches.
+        unsafe { self.assemble(layout, &bytes, arena) }
     }
 
     unsafe fn check_null(&mut self, arena: &Arena) {
@@ -289,8 +313,10 @@ impl Fieldwise {
                     let text = self.remote_text(&convert, bytes)?;
                     return Ok(self.input(text));
                 }
+                // The array itself.
                 How::State(_) => {
-                    return Err(Failure::internal("a transition state is no ordinary value"));
+                    let receive = self.receive(self.base, -1);
+                    self.received(receive, bytes)?
                 }
             };
             if let Some(domain) = &mut self.domain {

@@ -1,13 +1,18 @@
 //! Serialised transition states of aggregates whose state is a C structure, written from values that any server can
-//! compute in SQL: a count, a sum, a sum of squares.
+//! compute in SQL: a count, a sum, a sum of squares. Those that collect values are in aggregate_collected.rs.
 //!
 //! Which bytes a server's own functions write is not promised from one version to the next, so nobody uses a layout
 //! that has not been compared with them: see calibration.rs.
 #![forbid(unsafe_code)]
 
+use super::aggregate_collected::{self as collected, Element};
+
 /// `numeric[]` and `interval[]`.
 const NUMERIC_ARRAY: u32 = 1231;
 const INTERVAL_ARRAY: u32 = 1187;
+/// `text[]` and `bytea[]`.
+const TEXT_ARRAY: u32 = 1009;
+const BYTEA_ARRAY: u32 = 1001;
 
 /// How a state is laid out, and from what it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +27,12 @@ pub enum Layout {
     NumericSquares,
     /// interval_avg_serialize (PostgreSQL 17), from `{sum, count in microseconds}`.
     Interval,
+    /// array_agg_serialize (PostgreSQL 16), from the array of the values.
+    Collected(Element),
+    /// string_agg_serialize (PostgreSQL 16) of text, from `{delimiter, string}`.
+    Text,
+    /// The same of bytea.
+    Bytes,
 }
 
 /// Why no state can be made.
@@ -31,20 +42,38 @@ pub enum Defect {
     Malformed,
     /// The squares have more decimal places than a numeric can hold.
     Precision,
+    /// The state is larger than a value can be.
+    Size,
 }
 
 impl Layout {
     /// The array type that the values come in.
     pub fn array_type(self) -> u32 {
-        if self == Layout::Interval { INTERVAL_ARRAY } else { NUMERIC_ARRAY }
+        match self {
+            Layout::Interval => INTERVAL_ARRAY,
+            Layout::Collected(element) => element.array_type,
+            Layout::Text => TEXT_ARRAY,
+            Layout::Bytes => BYTEA_ARRAY,
+            _ => NUMERIC_ARRAY,
+        }
     }
 
     /// Writes the state for the binary form of such an array; false for the state of no values at all, which is NULL.
-    pub fn write(self, array: &[u8], out: &mut Vec<u8>) -> Result<bool, Defect> {
+    /// `datum` gives the Datum of the binary form of a value of a type that is passed by value.
+    pub fn write(
+        self,
+        array: &[u8],
+        datum: fn(u32, &[u8]) -> Option<i64>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Defect> {
         out.clear();
+        let length = Bytes { rest: array.get(12..).unwrap_or_default() }.int4();
         let mut elements = elements(array)?;
         let written = match self {
             Layout::Interval => interval(&mut elements, out)?,
+            Layout::Collected(element) => element.write(length?, &mut elements, datum, out)?,
+            Layout::Text => collected::string(&mut elements, true, out)?,
+            Layout::Bytes => collected::string(&mut elements, false, out)?,
             _ => self.numeric(&mut elements, out)?,
         };
         if elements.rest.is_empty() { Ok(written) } else { Err(Defect::Malformed) }
@@ -185,8 +214,8 @@ impl<'a> Numeric<'a> {
     }
 }
 
-struct Bytes<'a> {
-    rest: &'a [u8],
+pub(super) struct Bytes<'a> {
+    pub(super) rest: &'a [u8],
 }
 
 /// The elements of an array with one dimension, behind its header.
@@ -216,7 +245,7 @@ impl<'a> Bytes<'a> {
     }
 
     /// The next element, `None` for NULL.
-    fn element(&mut self) -> Result<Option<&'a [u8]>, Defect> {
+    pub(super) fn element(&mut self) -> Result<Option<&'a [u8]>, Defect> {
         let length = self.int4()?;
         if length == -1 {
             return Ok(None);
@@ -231,6 +260,10 @@ impl<'a> Bytes<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn none(_: u32, _: &[u8]) -> Option<i64> {
+        None
+    }
 
     fn array(elements: &[Option<&[u16]>]) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -253,10 +286,10 @@ mod tests {
     fn sums() {
         let mut out = Vec::new();
         let source = array(&[Some(THIRTY_THOUSAND), Some(&[1, 0, NEGATIVE, 2, 5])]);
-        assert_eq!(Layout::IntegerSum.write(&source, &mut out), Ok(true));
+        assert_eq!(Layout::IntegerSum.write(&source, none, &mut out), Ok(true));
         assert_eq!(out[..8], 30_000i64.to_be_bytes());
         assert_eq!(out.len(), 8 + 16 + 2);
-        assert_eq!(Layout::NumericSum.write(&source, &mut out), Ok(true));
+        assert_eq!(Layout::NumericSum.write(&source, none, &mut out), Ok(true));
         assert_eq!(out.len(), 8 + 16 + 2 + 4 + 4 * 8);
     }
 
@@ -264,9 +297,9 @@ mod tests {
     fn no_values() {
         let mut out = Vec::new();
         let source = array(&[Some(&[0, 0, 0, 0]), None]);
-        assert_eq!(Layout::NumericSum.write(&source, &mut out), Ok(false));
+        assert_eq!(Layout::NumericSum.write(&source, none, &mut out), Ok(false));
         let source = array(&[Some(&[0, 0, 0, 0]), None, None]);
-        assert_eq!(Layout::IntegerSquares.write(&source, &mut out), Ok(false));
+        assert_eq!(Layout::IntegerSquares.write(&source, none, &mut out), Ok(false));
     }
 
     #[test]
@@ -274,10 +307,10 @@ mod tests {
         let mut out = Vec::new();
         let infinity: &[u16] = &[0, 0, PLUS_INFINITY, 0];
         let source = array(&[Some(THREE), Some(infinity), Some(infinity)]);
-        assert_eq!(Layout::NumericSquares.write(&source, &mut out), Ok(true));
+        assert_eq!(Layout::NumericSquares.write(&source, none, &mut out), Ok(true));
         assert_eq!(out[..8], [0; 8]);
         assert_eq!(out[out.len() - 16..out.len() - 8], 3i64.to_be_bytes());
-        assert_eq!(Layout::IntegerSquares.write(&source, &mut out), Err(Defect::Malformed));
+        assert_eq!(Layout::IntegerSquares.write(&source, none, &mut out), Err(Defect::Malformed));
     }
 
     #[test]
@@ -286,7 +319,7 @@ mod tests {
         let value: &[u16] = &[1, 0, 0, 2, 3];
         let square: &[u16] = &[1, 0, 0, 3, 9];
         let source = array(&[Some(THREE), Some(value), Some(square)]);
-        assert_eq!(Layout::NumericSquares.write(&source, &mut out), Err(Defect::Precision));
+        assert_eq!(Layout::NumericSquares.write(&source, none, &mut out), Err(Defect::Precision));
     }
 
     #[test]
@@ -294,11 +327,11 @@ mod tests {
         let mut out = Vec::new();
         let whole = array(&[Some(THREE), Some(THREE), Some(THREE)]);
         for length in 0..whole.len() {
-            let part = Layout::NumericSquares.write(&whole[..length], &mut out);
+            let part = Layout::NumericSquares.write(&whole[..length], none, &mut out);
             assert_eq!(part, Err(Defect::Malformed), "{length}");
         }
-        assert_eq!(Layout::NumericSum.write(&whole, &mut out), Err(Defect::Malformed));
+        assert_eq!(Layout::NumericSum.write(&whole, none, &mut out), Err(Defect::Malformed));
         let negative = array(&[Some(&[1, 0, NEGATIVE, 0, 3]), Some(THREE)]);
-        assert_eq!(Layout::NumericSum.write(&negative, &mut out), Err(Defect::Malformed));
+        assert_eq!(Layout::NumericSum.write(&negative, none, &mut out), Err(Defect::Malformed));
     }
 }

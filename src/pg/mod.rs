@@ -9,6 +9,7 @@
 //! - All differences between PostgreSQL versions are in [`compat`].
 
 pub mod aggregate;
+pub mod aggregate_collected;
 pub mod aggregate_state;
 pub mod array;
 pub mod attempt;

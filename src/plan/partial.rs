@@ -32,7 +32,10 @@ pub(super) unsafe fn paths(
     unsafe {
         let parse = (*root).parse;
         let having: *mut pg_sys::List = (*extra).havingQual.cast();
-        let Some(split) = Split::new(root, input, grouped, having) else { return Ok(false) };
+        let groups = upper::estimate_groups(root, input_rel);
+        let Some(split) = Split::new(root, input, grouped, having, groups) else {
+            return Ok(false);
+        };
         let Some(partial) = upper::step_relation(root, input_rel, grouped) else { return Ok(true) };
         (*partial).reltarget = split.target;
         let Ok(group_by) = GroupBy::from_query(parse, split.tlist) else { return Ok(false) };
@@ -45,7 +48,6 @@ pub(super) unsafe fn paths(
         let name = format!("Aggregate on ({})", input.named(root, input_rel));
         let mut info = input.derived(step, name);
         info.scope = input.scope.grouped();
-        let groups = upper::estimate_groups(root, input_rel);
         // Each placement has at most all groups.
         let most = groups * input.placements.len() as f64;
         let estimate = cost::grouping(input, partial, most);
@@ -126,6 +128,7 @@ impl Split {
         input: &RelInfo,
         grouped: *mut pg_sys::RelOptInfo,
         having: *mut pg_sys::List,
+        most: f64,
     ) -> Option<Split> {
         // SAFETY: planner data.
         unsafe {
@@ -161,6 +164,9 @@ impl Split {
             };
             let groups = upper::grouping_exprs(root);
             let kept_apart = |argument| deciding::kept_apart(input, argument, &groups);
+            // A group may be on one placement, the rows of all groups are on all of them.
+            let rows = input.estimate.unwrap_or_default().retrieved;
+            let rows = rows / most.max(input.placements.len() as f64);
             let finalized = pg_sys::create_empty_pathtarget();
             let calls: Vec<&pg_sys::Aggref> = node::list::<pg_sys::Expr>((*target).exprs)
                 .filter_map(|expr| node::cast(expr))
@@ -177,7 +183,7 @@ impl Split {
                     let alone = calls.iter().all(|other| {
                         other.aggtransno != call.aggtransno || other.aggfnoid == call.aggfnoid
                     });
-                    transition::shipped(call, kept_apart, alone)?
+                    transition::shipped(call, kept_apart, alone, rows)?
                 };
                 let own = naming::without_distinct(expr);
                 if own != expr {

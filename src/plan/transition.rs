@@ -8,16 +8,21 @@
 //! - avg of small integers has the state `{count, sum}`;
 //! - the float8 family has `{N, Sx, Sxx}`, and with two arguments `{N, Sx, Sxx, Sy, Syy, Sxy}`, for which SQL has
 //!   count, sum, regr_sxx, regr_syy and regr_sxy;
-//! - numeric, int8 and interval, and the deviations of integers: count, sum and sum of squares, all exact.
+//! - numeric, int8 and interval, and the deviations of integers: count, sum and sum of squares, all exact;
+//! - array_agg is its own state, and string_agg together with its delimiter, where that is the same for all rows.
 
 use crate::pg::aggregate::{self, Definition};
 use crate::pg::aggregate_state::Layout;
+use crate::pg::transmission::client_speaks_wire;
 use crate::pg::{calibration, node};
 use pgrx::pg_sys;
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{NodeTag, Oid};
 use std::ptr;
 
 type Expr = *mut pg_sys::Expr;
+
+/// What a state that collects values is expected to take at most. A server can send no more than 1 GB at once.
+const LARGEST_STATE: f64 = 32.0 * 1024.0 * 1024.0;
 
 /// `interval_accum`, whose state is an array before PostgreSQL 17.
 const INTERVAL_ACCUM: u32 = 1843;
@@ -30,7 +35,7 @@ const INTERVAL_TIMES: u32 = 1583;
 
 /// What the shards are asked for instead of the aggregate; `None` when its state cannot be had from them. With DISTINCT
 /// it can if equal values are on one shard, which `kept_apart` says of the argument. When the aggregate is `alone`, no
-/// other one shares its state: what only others look at need not be computed.
+/// other one shares its state: what only others look at need not be computed. A state may be of so many `rows`.
 ///
 /// # Safety
 /// The Aggref is the planner's.
@@ -38,6 +43,7 @@ pub(super) unsafe fn shipped(
     aggregate: &pg_sys::Aggref,
     kept_apart: impl Fn(Expr) -> bool,
     alone: bool,
+    rows: f64,
 ) -> Option<Expr> {
     // SAFETY: as the caller vouches.
     unsafe {
@@ -63,17 +69,19 @@ pub(super) unsafe fn shipped(
             && aggregate.aggtranstype == aggregate.aggtype
             && aggregate.aggtranstype != pg_sys::INTERNALOID
         {
-            let whole = pg_sys::copyObjectImpl((&raw const *aggregate).cast());
-            return Some(whole.cast());
+            return Some(Call { aggregate, alone, rows }.whole());
         }
         // A sum of distinct squares is not what a sum of squares of distinct values is.
         if distinct {
             return None;
         }
-        let call = Call { aggregate, alone };
+        let call = Call { aggregate, alone, rows };
         match arguments[..] {
             [argument] if definition.state_type == pg_sys::INTERNALOID => {
-                call.pieces(calibration::layout(aggregate.aggfnoid)?, &definition, argument)
+                call.pieces(calibration::layout(aggregate)?, &definition, argument)
+            }
+            [value, delimiter] if definition.state_type == pg_sys::INTERNALOID => {
+                call.string(calibration::layout(aggregate)?, value, delimiter)
             }
             [argument] => call.array(&definition, argument),
             [y, x] => call.regression(&definition, y, x),
@@ -86,6 +94,7 @@ pub(super) unsafe fn shipped(
 struct Call<'a> {
     aggregate: &'a pg_sys::Aggref,
     alone: bool,
+    rows: f64,
 }
 
 impl Call<'_> {
@@ -124,6 +133,12 @@ impl Call<'_> {
             let square = |operator, of_type| sum_of(operation(operator, of_type, wide, wide));
             let elements = match layout {
                 Layout::Interval => return Some(self.intervals(argument)),
+                Layout::Collected(element) => {
+                    // Receive functions take characters to be in the client's encoding, which may lack some.
+                    let readable = !element.holds_characters() || client_speaks_wire();
+                    return (readable && self.fits(argument)).then(|| self.whole());
+                }
+                Layout::Text | Layout::Bytes => return None,
                 Layout::IntegerSum | Layout::NumericSum => vec![count, sum_of(wide)],
                 Layout::IntegerSquares => {
                     vec![count, sum_of(wide), square(INT8_TIMES, pg_sys::INT8OID)]
@@ -134,6 +149,37 @@ impl Call<'_> {
             };
             Some(array(&elements, Oid::from(layout.array_type()), number))
         }
+    }
+
+    /// `{delimiter, string}`.
+    unsafe fn string(&self, layout: Layout, value: Expr, delimiter: Expr) -> Option<Expr> {
+        // SAFETY: the array's elements are of the aggregate's type, as is the delimiter.
+        unsafe {
+            let constant = matches!(node::tag(delimiter), NodeTag::T_Const | NodeTag::T_Param);
+            let known = matches!(layout, Layout::Text | Layout::Bytes);
+            if !(constant && known && self.fits(value)) {
+                return None;
+            }
+            let own = pg_sys::copyObjectImpl(delimiter.cast()).cast();
+            let elements = [own, self.whole()];
+            Some(array(&elements, Oid::from(layout.array_type()), self.aggregate.aggtype))
+        }
+    }
+
+    /// Whether a state that collects the values is of a size that may come in one piece.
+    unsafe fn fits(&self, value: Expr) -> bool {
+        // SAFETY: looks at the type of a valid expression.
+        let width = unsafe {
+            let value = value.cast();
+            pg_sys::get_typavgwidth(pg_sys::exprType(value), pg_sys::exprTypmod(value))
+        };
+        self.rows * f64::from(width + 8) <= LARGEST_STATE
+    }
+
+    /// The aggregation as it is.
+    unsafe fn whole(&self) -> Expr {
+        // SAFETY: a valid node.
+        unsafe { pg_sys::copyObjectImpl((&raw const *self.aggregate).cast()).cast() }
     }
 
     /// `{sum, count in microseconds}`.
