@@ -127,6 +127,15 @@ like "a cancel in COMMIT is obeyed" 'ERROR: +57014.*'$'\n''0$' \
 like "a cancel in PREPARE is obeyed" 'ERROR: +57014.*'$'\n''0$' \
     "$(cancelled "BEGIN; INSERT INTO napping_s1 VALUES (1); INSERT INTO acct_s2 VALUES (5, 5); COMMIT; SELECT count(*) FROM acct_s2 WHERE id = 5;")"
 same "at once" 1 "$((SECONDS - begin < 10))"
+# One that comes too late to stop it is dropped: the server has committed, and waits for its standby.
+sql s1 postgres -c "ALTER SYSTEM SET synchronous_standby_names = 'nobody'" -c "SELECT pg_reload_conf()" >/dev/null
+echo "SET application_name = 'late'; BEGIN; INSERT INTO acct_s1 VALUES (8, 8); COMMIT; SELECT 'committed';" >"$WORK/late.sql"
+bg "$WORK/late.sql" "$WORK/late.out"
+wait_for 10 '[[ $(sql s1 db -c "SELECT count(*) FROM pg_stat_activity WHERE wait_event = '"'SyncRep'"' AND query LIKE '"'COMMIT%'"'") == 1 ]]'
+sql coordinator coord -c "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'late'" >/dev/null
+wait "$BG"
+same "a cancel too late to stop COMMIT is dropped" "committed 1" "$(tr '\n' ' ' <"$WORK/late.out")$(sql s1 db -c "SELECT count(*) FROM acct WHERE id = 8")"
+sql s1 postgres -c "ALTER SYSTEM RESET synchronous_standby_names" -c "SELECT pg_reload_conf()" >/dev/null
 prepared() { echo $(($(sql s1 db -c "SELECT count(*) FROM pg_prepared_xacts") + $(sql s2 db -c "SELECT count(*) FROM pg_prepared_xacts"))); }
 wait_for 10 '[[ $(prepared) == 0 ]]'
 same "and nothing stays prepared" 0 "$(prepared)"

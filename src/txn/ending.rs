@@ -9,12 +9,14 @@ use super::prepare::{self, Phase};
 use super::{registry, statement, worker};
 use crate::error::{Failure, SqlState};
 use crate::pg::{guard, wait, xact};
-use crate::wire::{Request, Status, Ticket, WireError};
+use crate::wire::{Request, Session, Status, Ticket, WireError};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long rolling back may take on all participants together.
 const ABORT_DEADLINE: Duration = Duration::from_secs(30);
+/// How long servers may take to obey when a COMMIT is cancelled.
+const STOP_DEADLINE: Duration = Duration::from_secs(30);
 /// How long requests may go on by themselves before a rollback to a savepoint cancels them: those of an outer
 /// cursor would be lost.
 const GRACE: Duration = Duration::from_millis(100);
@@ -74,11 +76,7 @@ fn run_commit(participants: &List) -> Result<(), Failure> {
     let mut sent: Vec<(&Rc<Participant>, Ticket)> = Vec::new();
     let mut outcome = Ok(());
     for participant in participants.iter().filter(|p| p.is_open()) {
-        let submitted = participant
-            .session()
-            .submit(Request::Simple(statement::COMMIT))
-            .map_err(|error| in_doubt(participant, error));
-        match submitted {
+        match send_last(participant) {
             Ok(ticket) => sent.push((participant, ticket)),
             Err(failure) => {
                 outcome = outcome.and(Err(failure));
@@ -97,19 +95,55 @@ fn run_commit(participants: &List) -> Result<(), Failure> {
     outcome.and(rest)
 }
 
+/// Sends COMMIT to a participant that counts. One that is found lost before that has not committed for certain.
+fn send_last(participant: &Participant) -> Result<Ticket, Failure> {
+    let session = participant.session();
+    if session.is_dead()
+        && let Err(error) = session.pump()
+    {
+        return Err(participant.fail(error, Some(statement::COMMIT)));
+    }
+    session.submit(Request::Simple(statement::COMMIT)).map_err(|error| in_doubt(participant, error))
+}
+
+/// Waits for the answers to COMMIT. A cancel is passed on to the servers, and their answers decide: one that comes too
+/// late to stop any of them is dropped.
 fn await_commits(sent: &mut Vec<(&Rc<Participant>, Ticket)>) -> Result<(), Failure> {
+    let stopped = guard::catch(|| {
+        for (participant, ticket) in sent.iter() {
+            // Its error is the ticket's.
+            let _ = Session::wait_any(&[(participant.session(), ticket)], None);
+        }
+        Ok(())
+    });
+    if stopped.is_err() {
+        let now = Instant::now();
+        // A first, short pass lets none wait for another that hangs.
+        for end in [now + CANCEL_FIRST_PASS, now + STOP_DEADLINE] {
+            for (participant, _) in sent.iter() {
+                let _ = participant.session().cancel_and_drain(end);
+            }
+        }
+    }
     let mut outcome = Ok(());
     for (participant, ticket) in sent.drain(..) {
-        let result = match participant.session().wait(ticket, None) {
-            Ok(reply) if reply.tag.as_deref() == Some(statement::COMMIT_TAG) => {
+        let result = match participant.session().take(ticket) {
+            Ok(Ok(reply)) if reply.tag.as_deref() == Some(statement::COMMIT_TAG) => {
                 participant.end();
                 Ok(())
             }
-            Ok(_) => {
+            Ok(Ok(_)) => {
                 participant.end();
                 Err(rolled_back(participant))
             }
-            Err(error) => Err(in_doubt(participant, error)),
+            Ok(Err(error)) => match &stopped {
+                Err(stop) if !error.is_fatal() => Err(stop.clone()),
+                _ => Err(in_doubt(participant, error)),
+            },
+            Err(_) => {
+                let error = WireError::Broken("the COMMIT could not be canceled".into());
+                Err(in_doubt(participant, error))
+            }
         };
         outcome = outcome.and(result);
     }
