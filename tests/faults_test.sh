@@ -127,6 +127,18 @@ else
     failed "terminated: the remote session is gone" "$(remote_count "$busy") still run"
 fi
 
+# Rows that are read ahead and then not wanted hold nobody up, neither in the transaction nor after it.
+sql main db -c "CREATE FUNCTION nap(i int) RETURNS int LANGUAGE plpgsql AS 'BEGIN IF i = 150 THEN PERFORM pg_sleep(20); END IF; RETURN i; END'" \
+    -c "CREATE VIEW napping AS SELECT nap(i) AS id FROM generate_series(1, 200) i"
+sql coordinator coord -c "CREATE FOREIGN TABLE napping (id int) SERVER main"
+begin=$SECONDS
+same "rows that nobody wants" "1 3 1 3 " "$(session <<SQL | tr '\n' ' '
+BEGIN; DECLARE c CURSOR FOR SELECT * FROM napping; FETCH 1 FROM c; CLOSE c; SELECT count(*) FROM good_main; COMMIT;
+BEGIN; DECLARE c CURSOR FOR SELECT * FROM napping; FETCH 1 FROM c; COMMIT; SELECT count(*) FROM good_main;
+SQL
+)"
+same "are not waited for ($((SECONDS - begin)) s)" 1 "$((SECONDS - begin < 10))"
+
 # A listener that takes the connection and never says a word.
 python3 -c "
 import socket, sys, time

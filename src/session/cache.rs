@@ -10,7 +10,7 @@ use super::{connect, likeness};
 use crate::error::Failure;
 use crate::options::load::{self, Mapping, Server};
 use crate::pg::invalidate;
-use crate::wire::{Session, Ticket};
+use crate::wire::{Session, Status, Ticket};
 use pgrx::pg_sys::{Oid, SysCacheIdentifier};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -44,6 +44,8 @@ pub struct Connection {
     server_hash: u32,
     mapping_hash: u32,
     stale: Cell<bool>,
+    /// The last transaction has left requests that nobody waits for: rows read ahead that nobody wanted.
+    pub abandoned: Cell<bool>,
     /// Who looks after it in the cache's place.
     keeper: Option<Rc<dyn Keeper>>,
     /// The question how the server orders text, asked at log-in.
@@ -77,6 +79,7 @@ impl Connection {
             server_hash: 0,
             mapping_hash: 0,
             stale: Cell::new(false),
+            abandoned: Cell::new(false),
             keeper: Some(keeper),
             question: RefCell::default(),
             locale: OnceCell::new(),
@@ -128,6 +131,13 @@ impl Connection {
         let ticket = self.question.take().and_then(Rc::into_inner);
         let reply = ticket.and_then(|ticket| self.session.take(ticket).ok()).and_then(Result::ok);
         self.locale.get_or_init(|| reply.as_ref().and_then(Locale::from_reply)).as_ref()
+    }
+
+    /// Whether what is sent now is not held up by what an earlier transaction has left behind.
+    fn is_free(&self) -> bool {
+        self.in_transaction.get()
+            || !self.abandoned.take()
+            || self.session.hurry().is_ok() && self.session.status() == Status::Idle
     }
 
     /// Users share a mapping for PUBLIC, and so the connection; each must be allowed to have made it.
@@ -217,7 +227,7 @@ fn look_up(server: Oid, user: Oid, in_transaction: bool) -> Result<Found, Failur
     if let Some(known) = find(key) {
         let sure =
             in_transaction || known.in_transaction.get() || known.released.get().elapsed() < LATELY;
-        if sure || !known.session.is_dead() {
+        if (sure || !known.session.is_dead()) && known.is_free() {
             known.check_user(user)?;
             return Ok(Found::Known(known));
         }
@@ -245,6 +255,7 @@ fn make(missing: Vec<Missing>) -> Result<(), Failure> {
             user: *user,
             used_password,
             stale: Cell::new(false),
+            abandoned: Cell::new(false),
             keeper: None,
             question: RefCell::new(question.map(Rc::new)),
             locale: OnceCell::new(),

@@ -64,6 +64,9 @@ pub fn commit(participants: &List) -> Result<(), Failure> {
 /// Sends COMMIT to participants that changed nothing, and does not wait: nothing depends on the answer.
 pub fn send_commit(readers: &List) {
     for reader in readers.iter().filter(|p| p.is_open()) {
+        if reader.session().outstanding() > 0 {
+            reader.connection().abandoned.set(true);
+        }
         match reader.session().submit(Request::Simple(statement::COMMIT)) {
             Ok(_) => reader.end(),
             Err(error) => reader.lose(error.to_string()),

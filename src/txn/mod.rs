@@ -20,6 +20,7 @@ mod participant;
 mod places;
 mod prepare;
 mod registry;
+mod renewal;
 mod resolver;
 mod retry;
 mod statement;

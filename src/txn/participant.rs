@@ -33,9 +33,9 @@ pub struct Participant {
     pub(super) written: Cell<bool>,
     pub(super) changed: Cell<bool>,
     /// A request was sent since.
-    sent_write: Cell<bool>,
+    pub(super) sent_write: Cell<bool>,
     /// A new local statement has begun, and no other one is under way here: nothing depends on the snapshot.
-    renewable: Cell<bool>,
+    pub(super) renewable: Cell<bool>,
     /// What happened to the connection, once it is of no use any more in this transaction.
     lost: RefCell<Option<String>>,
     /// The one request sent so far, while it may be sent again.
@@ -43,7 +43,7 @@ pub struct Participant {
     /// How far the two-phase commit has come.
     phase: Cell<Phase>,
     /// Portals nobody reads any more, closed with the next request.
-    unread: RefCell<Vec<String>>,
+    pub(super) unread: RefCell<Vec<String>>,
     /// How far what was sent relies on the server's order of text.
     pub(super) relies_on: Cell<Likeness>,
     /// Who feeds the COPY that has the connection.
@@ -103,7 +103,7 @@ impl Participant {
             return self.submit_first(request, false);
         }
         self.first.take();
-        self.renew();
+        self.renew()?;
         if self.nesting.borrow().would_nest(xact::nest_level()) {
             self.settle()?;
         }
@@ -324,21 +324,6 @@ impl Participant {
         }
         if self.written.get() && !self.sent_write.replace(true) {
             watch::publish(self);
-        }
-    }
-
-    /// Notes that a local statement turns to this participant while no other one uses it.
-    pub(super) fn begin_statement(&self) {
-        self.renewable.set(true);
-    }
-
-    /// READ COMMITTED: each statement sees what was committed before it. As long as nothing is written, the
-    /// remote transaction ends with the statement, and the next one's first request begins another.
-    fn renew(&self) {
-        if self.renewable.take() && !self.sent_write.get() && !xact::uses_one_snapshot() {
-            self.session().push_prefix(statement::COMMIT);
-            self.nesting.borrow_mut().restart();
-            self.unread.take();
         }
     }
 

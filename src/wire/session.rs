@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 
 /// A cancel request is repeated after this long: it may have come when the server was between two requests.
 const CANCEL_AGAIN: Duration = Duration::from_secs(1);
+/// How long requests may go on that nobody waits for when the connection is wanted again, and how long they may take to
+/// obey then.
+const UNWANTED_GRACE: Duration = Duration::from_millis(100);
+const UNWANTED_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a COPY whose data has been broken off may take to end before it is cancelled.
 const COPY_GRACE: Duration = Duration::from_millis(100);
 
@@ -219,6 +223,21 @@ impl Session {
                 again = Instant::now() + CANCEL_AGAIN;
             }
             wait::wait_quietly(&[self.want()], deadline.min(again));
+        }
+    }
+
+    /// Has requests end that nobody waits for any more, so that what is sent next does not wait behind them: by
+    /// themselves if that is soon, else cancelled. Interrupts are honoured while they have time. Err: drop the connection.
+    pub fn hurry(&self) -> Result<(), WireError> {
+        let soon = Instant::now() + UNWANTED_GRACE;
+        loop {
+            self.pump()?;
+            if self.outstanding() == 0 {
+                return Ok(());
+            }
+            if wait::wait(&[self.want()], Some(soon)) == Wake::Deadline {
+                return self.cancel_and_drain(Instant::now() + UNWANTED_DEADLINE);
+            }
         }
     }
 
