@@ -8,6 +8,7 @@
 use crate::error::{Failure, SqlState};
 use crate::pg::relation::Relation;
 use crate::pg::{compat, node, text};
+use crate::shard;
 use pgrx::pg_sys;
 use pgrx::pg_sys::{Oid, TargetEntry};
 use std::ffi::CStr;
@@ -66,7 +67,29 @@ pub unsafe fn add_update_targets(
             ));
         };
         add(root, rtindex, carrier.attnum, carrier.type_oid, carrier.name);
+        if needs_old_row(root, rtindex)? {
+            add(root, rtindex, 0, pg_sys::RECORDOID, WHOLE_ROW);
+        }
         Ok(())
+    }
+}
+
+/// Whether a row that is deleted has to bring its old values only because rows of other placements do, which have
+/// triggers: PostgreSQL wants them from all then, but asks for those of placements with triggers.
+unsafe fn needs_old_row(
+    root: *mut pg_sys::PlannerInfo,
+    rtindex: pg_sys::Index,
+) -> Result<bool, Failure> {
+    // SAFETY: the target of the query that is being planned, and locked.
+    unsafe {
+        let parse = (*root).parse;
+        let target = (*parse).resultRelation;
+        if (*parse).commandType != pg_sys::CmdType::CMD_DELETE || target == rtindex as i32 {
+            return Ok(false);
+        }
+        let entry = *(*root).simple_rte_array.add(target as usize);
+        let table = shard::sharded_for_writing((*entry).relid)?;
+        Ok(table.is_some_and(|table| !table.deletes_whole))
     }
 }
 

@@ -23,12 +23,19 @@ pub(super) unsafe fn may_be_one(
 ) -> Result<bool, Failure> {
     // SAFETY: as the caller vouches; the lists hold what their names say.
     unsafe {
-        let operation = (*query).commandType;
-        if !matches!(operation, CmdType::CMD_UPDATE | CmdType::CMD_DELETE) || !table.changes_whole {
-            return Ok(false);
-        }
         let parent = Relation::open(table.parent, pg_sys::NoLock as i32);
-        if has_triggers(&parent) || has_generated(&parent) {
+        let fit = match (*query).commandType {
+            CmdType::CMD_UPDATE => {
+                table.changes_whole
+                    && !has_triggers(&parent, CmdType::CMD_UPDATE)
+                    && is_generated_there(&parent, table)
+            }
+            CmdType::CMD_DELETE => {
+                table.deletes_whole && !has_triggers(&parent, CmdType::CMD_DELETE)
+            }
+            _ => false,
+        };
+        if !fit {
             return Ok(false);
         }
         let target = (*query).resultRelation;
@@ -56,19 +63,40 @@ pub(super) unsafe fn names_ordinary_columns(root: *mut pg_sys::PlannerInfo, rti:
     }
 }
 
-/// Row triggers, or statement triggers that want to see the rows.
-fn has_triggers(relation: &Relation) -> bool {
+/// Row triggers for the operation, or statement triggers that want to see the rows.
+fn has_triggers(relation: &Relation, operation: CmdType::Type) -> bool {
     // SAFETY: the relation is open.
     unsafe {
-        let triggers = (*relation.raw()).trigdesc;
-        !triggers.is_null()
-            && ((*triggers).trig_update_before_row
-                || (*triggers).trig_update_after_row
-                || (*triggers).trig_delete_before_row
-                || (*triggers).trig_delete_after_row
-                || (*triggers).trig_update_old_table
-                || (*triggers).trig_update_new_table
-                || (*triggers).trig_delete_old_table)
+        let Some(triggers) = (*relation.raw()).trigdesc.as_ref() else { return false };
+        match operation {
+            CmdType::CMD_UPDATE => {
+                triggers.trig_update_before_row
+                    || triggers.trig_update_after_row
+                    || triggers.trig_update_old_table
+                    || triggers.trig_update_new_table
+            }
+            _ => {
+                triggers.trig_delete_before_row
+                    || triggers.trig_delete_after_row
+                    || triggers.trig_delete_old_table
+            }
+        }
+    }
+}
+
+/// Whether generated columns, if there are any, are the shard's business alone in an UPDATE: they are stored there, and
+/// no rule needs them, which would have to know what the row's own placement makes of them.
+fn is_generated_there(parent: &Relation, table: &ShardedTable) -> bool {
+    // SAFETY: the relation is open; numbers run over its attributes.
+    unsafe {
+        let descriptor = parent.descriptor();
+        (0..(*descriptor).natts as usize).all(|index| {
+            match (*compat::attribute(descriptor, index)).attgenerated as u8 {
+                0 => true,
+                pg_sys::ATTRIBUTE_GENERATED_STORED => !table.uses(index as i16 + 1),
+                _ => false,
+            }
+        })
     }
 }
 

@@ -4,16 +4,23 @@ use crate::pg::relation::Relation;
 use crate::pg::{compat, text};
 use pgrx::pg_sys;
 
-/// Whether a trigger has to see each row that is updated or deleted.
-pub(super) fn changes_row_by_row(relation: &Relation) -> bool {
+/// Whether a trigger has to see each row that is updated.
+pub(super) fn updates_row_by_row(relation: &Relation) -> bool {
     // SAFETY: the relation is open.
     unsafe {
         let triggers = (*relation.raw()).trigdesc;
         !triggers.is_null()
-            && ((*triggers).trig_update_before_row
-                || (*triggers).trig_update_after_row
-                || (*triggers).trig_delete_before_row
-                || (*triggers).trig_delete_after_row)
+            && ((*triggers).trig_update_before_row || (*triggers).trig_update_after_row)
+    }
+}
+
+/// Whether a trigger has to see each row that is deleted. (A row that an UPDATE moves is deleted, too.)
+pub(super) fn deletes_row_by_row(relation: &Relation) -> bool {
+    // SAFETY: the relation is open.
+    unsafe {
+        let triggers = (*relation.raw()).trigdesc;
+        !triggers.is_null()
+            && ((*triggers).trig_delete_before_row || (*triggers).trig_delete_after_row)
     }
 }
 

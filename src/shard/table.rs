@@ -9,7 +9,8 @@
 use super::cache::rule_of;
 use super::dependents;
 use super::layout::{
-    changes_row_by_row, columns_by_name, has_insert_triggers, same_columns, same_generated,
+    columns_by_name, deletes_row_by_row, has_insert_triggers, same_columns, same_generated,
+    updates_row_by_row,
 };
 use super::pin::{Pins, Value};
 use super::place::Decisive;
@@ -74,8 +75,9 @@ pub struct ShardedTable {
     /// Columns declared NOT NULL on every placement. (A CHECK lets a NULL pass, on any placement.)
     not_null: Vec<i16>,
     /// Whether every placement can be changed by a statement that runs there as a whole: it is updatable, has no row
-    /// triggers for UPDATE and DELETE, and its generated columns are the parent's.
+    /// triggers for UPDATE and DELETE, and its generated columns are the parent's. The same for DELETE alone.
     pub changes_whole: bool,
+    pub deletes_whole: bool,
     /// Whether one statement can ask all placements.
     uniform: bool,
     /// Columns that rules need.
@@ -237,9 +239,8 @@ impl ShardedTable {
             let (mut members, mut tables) = (Vec::new(), Vec::<Rc<ForeignTable>>::new());
             let (mut tuples, mut pages) = (0.0, 0u32);
             let natts = (*relation.descriptor()).natts;
-            let mut changes_whole = true;
-            let mut not_null: Vec<i16> = (1..=natts as i16).collect();
-            let mut uniform = true;
+            let (mut changes_whole, mut deletes_whole) = (true, true);
+            let (mut not_null, mut uniform) = ((1..=natts as i16).collect::<Vec<_>>(), true);
             for child in children {
                 if pg_sys::get_rel_relkind(child) as u8 != pg_sys::RELKIND_FOREIGN_TABLE
                     || ffi::has_subclass(child)
@@ -253,9 +254,9 @@ impl ShardedTable {
                 uniform &= same && tables.first().is_none_or(|first| first.has_columns_of(&table));
                 let columns =
                     (!same).then(|| columns_by_name(opened.descriptor(), relation.descriptor()));
-                changes_whole &= same
-                    && table.updatable
-                    && !changes_row_by_row(&opened)
+                deletes_whole &= same && table.updatable && !deletes_row_by_row(&opened);
+                changes_whole &= deletes_whole
+                    && !updates_row_by_row(&opened)
                     && same_generated(relation.descriptor(), opened.descriptor());
                 let class = (*opened.raw()).rd_rel;
                 let known = f64::from((*class).reltuples);
@@ -277,7 +278,6 @@ impl ShardedTable {
             let full_names = tables.iter().any(|table| table.full_names);
             let table = Rc::new(first.standing_for(parent, full_names));
             let routes = Routes::new(&members, relation.descriptor());
-            let decisive = OnceCell::new();
             let rules = members.iter().filter_map(|member| member.rule.as_deref());
             let of_rules = rules.flat_map(|rule| rule.columns().iter().copied());
             let of_map = routes.iter().flat_map(|routes| routes.columns().iter().copied());
@@ -293,9 +293,10 @@ impl ShardedTable {
                 pages,
                 not_null,
                 changes_whole,
+                deletes_whole,
                 uniform,
                 routes,
-                decisive,
+                decisive: OnceCell::new(),
             }))
         }
     }
