@@ -44,3 +44,19 @@ SET shard_fdw.enable_batched_join = off;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT a.id, x.t FROM l.a a, LATERAL (SELECT * FROM s.one WHERE one.id = a.many[2] AND one.n = (a.many)[1] LIMIT 2) x;
 SELECT twins('SELECT a.id, x.t FROM l.a a, LATERAL (SELECT * FROM @one WHERE id = a.many[2] AND n = (a.many)[1] LIMIT 2) x');
 SELECT twins('SELECT a.id, x.t FROM l.a a, LATERAL (SELECT * FROM @b WHERE ARRAY[id, 0] && a.many[2:2] AND id = (a.many)[2] LIMIT 2) x');
+
+-- A cast has the name of the column that is cast: ORDER BY means the other one.
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT id::text AS x, id AS y, count(*) FROM s.one GROUP BY id, id::text ORDER BY id LIMIT 3;
+SELECT id::text AS x, id AS y, count(*) FROM s.one GROUP BY id, id::text ORDER BY id LIMIT 3;
+SELECT id::text AS x, id AS y, count(*) FROM s.a GROUP BY id, id::text ORDER BY y DESC LIMIT 3;
+SELECT DISTINCT ON (n) n::text AS x, n AS y, id FROM s.one ORDER BY n, id DESC;
+SELECT t AS x FROM s.a ORDER BY id::text, id LIMIT 3;
+
+-- A condition of MERGE that is always true is gone when the shard gets it, and so is what comes after.
+BEGIN;
+MERGE INTO s.a USING (VALUES (2, 70)) v(id, n) ON a.id = v.id WHEN MATCHED AND 1 < 2 THEN UPDATE SET n = v.n WHEN MATCHED THEN DELETE
+  WHEN NOT MATCHED AND 1 < 2 THEN INSERT (id) VALUES (v.id) WHEN NOT MATCHED THEN DO NOTHING;
+SELECT id, n FROM s.a WHERE id = 2;
+ROLLBACK;

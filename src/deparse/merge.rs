@@ -89,7 +89,14 @@ pub unsafe fn merge(scope: &Scope, merge: &Merge) -> Result<Statement, Failure> 
         }
         writer.conditions(&merge.on)?;
         writer.push(")");
+        // A condition that turned out to be true has gone. The shard refuses a WHEN that is never reached.
+        let mut settled = [false; 2];
         for when in &merge.whens {
+            let settled = &mut settled[usize::from(when.matched)];
+            if *settled {
+                continue;
+            }
+            *settled = when.conditions.is_empty();
             writer.push(if when.matched { " WHEN MATCHED" } else { " WHEN NOT MATCHED" });
             if !when.conditions.is_empty() {
                 writer.push(" AND (");

@@ -52,6 +52,7 @@ mod moment;
 mod not_shipped;
 mod operand;
 mod order_limit;
+mod output_names;
 mod plan_list;
 pub mod quote;
 mod relation;

@@ -3,8 +3,10 @@
 use super::catalog;
 use super::collation;
 use super::not_shipped::NotShipped;
+use super::output_names::Written;
 use super::safety;
 use super::scope::Scope;
+use super::target::Target;
 use super::writer::Writer;
 use crate::error::Failure;
 use crate::pg::{compat, node};
@@ -116,7 +118,11 @@ fn default_order(type_oid: Oid) -> (Oid, Oid) {
 
 impl Writer<'_> {
     /// ` ORDER BY ...`; nothing without keys.
-    pub(super) unsafe fn order_by(&mut self, keys: &[SortKey]) -> Result<(), Failure> {
+    pub(super) unsafe fn order_by(
+        &mut self,
+        keys: &[SortKey],
+        target: &Target,
+    ) -> Result<(), Failure> {
         if keys.is_empty() {
             return Ok(());
         }
@@ -127,8 +133,18 @@ impl Writer<'_> {
                 writer.relies_on_order_of(key.expr);
                 if node::is_a(key.expr, NodeTag::T_Const) {
                     writer.sort_expr(key.expr)?;
-                } else {
+                } else if key.collate.is_some() {
                     writer.top(key.expr)?;
+                } else {
+                    match writer.named_in(target, key.expr) {
+                        Written::AsIs => writer.top(key.expr)?,
+                        Written::Number(number) => writer.push(&number.to_string()),
+                        Written::Wrapped => {
+                            writer.push("COALESCE(");
+                            writer.top(key.expr)?;
+                            writer.push(")");
+                        }
+                    }
                 }
             }
             if let Some(name) = key.collate {

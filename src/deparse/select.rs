@@ -109,7 +109,7 @@ impl Writer<'_> {
             self.filter(" WHERE ", &query.conditions, above)?;
             self.group_by(&query.group_by)?;
             self.filter(" HAVING ", &query.having, Vec::new())?;
-            self.order_by(&query.order_by)?;
+            self.order_by(&query.order_by, &query.target)?;
             self.limit(&query.limit)?;
             self.locking(&query.locking);
             Ok(retrieved)
