@@ -59,13 +59,24 @@ pub fn wait_all(wants: &[Want], deadline: Option<Instant>, ready: impl FnMut(usi
     wait_for(wants, deadline, wants.len() + 1, ready)
 }
 
+/// Gives `ready` the places in `wants` of all the sockets that are ready now, and looks at interrupts. False when not all
+/// of them could be looked at.
+pub fn look(wants: &[Want], ready: impl FnMut(usize)) -> bool {
+    // The latch goes before sockets.
+    let looked = match fire(wants, 0, wants.len() + 1, ready) {
+        Fired::Latch => false,
+        Fired::Sockets(count) => count < MOST,
+    };
+    pgrx::check_for_interrupts!();
+    looked
+}
+
 fn wait_for(
     wants: &[Want],
     deadline: Option<Instant>,
     room: usize,
-    mut ready: impl FnMut(usize),
+    ready: impl FnMut(usize),
 ) -> Wake {
-    const MOST: usize = 64;
     pgrx::check_for_interrupts!();
     let timeout = match deadline {
         None => -1,
@@ -78,30 +89,54 @@ fn wait_for(
             left.as_millis().min(i32::MAX as u128 - 1) as i64 + 1
         }
     };
+    let fired = fire(wants, timeout, room, ready);
+    pgrx::check_for_interrupts!();
+    match fired {
+        Fired::Sockets(0) if deadline.is_some() => Wake::Deadline,
+        _ => Wake::Event,
+    }
+}
+
+/// What a wait has ended by.
+enum Fired {
+    /// The latch, perhaps sockets too.
+    Latch,
+    /// So many sockets.
+    Sockets(usize),
+}
+
+/// So many events are taken at once.
+const MOST: usize = 64;
+
+/// Waits up to `timeout` milliseconds, forever if that is negative, for at most `room` events.
+fn fire(wants: &[Want], timeout: i64, room: usize, mut ready: impl FnMut(usize)) -> Fired {
     let set = prepare(wants);
+    let mut fired = Fired::Sockets(0);
     // SAFETY: the set is alive (backend lifetime); the events are plain data the call fills, as many as it says;
     // MyLatch is set in every backend and worker.
-    let fired = unsafe {
+    unsafe {
         let mut events = [const { std::mem::MaybeUninit::<pg_sys::WaitEvent>::uninit() }; MOST];
-        let fired = pg_sys::WaitEventSetWait(
+        let count = pg_sys::WaitEventSetWait(
             set,
             timeout as _,
             events.as_mut_ptr().cast(),
             room.min(MOST) as i32,
             compat::wait_event(),
         );
-        for event in events.iter().take(fired.max(0) as usize) {
+        for event in events.iter().take(count.max(0) as usize) {
             let event = event.assume_init_ref();
             if event.events & pg_sys::WL_LATCH_SET != 0 {
                 pg_sys::ResetLatch(pg_sys::MyLatch);
+                fired = Fired::Latch;
             } else if let Ok(index) = usize::try_from(event.pos - SOCKETS) {
                 ready(index);
+                if let Fired::Sockets(count) = &mut fired {
+                    *count += 1;
+                }
             }
         }
-        fired
-    };
-    pgrx::check_for_interrupts!();
-    if fired == 0 && deadline.is_some() { Wake::Deadline } else { Wake::Event }
+    }
+    fired
 }
 
 /// Sleeps until one of `wants` is ready or `deadline` has passed; interrupts are neither looked at nor lost (the

@@ -5,6 +5,7 @@
 //! any time.
 
 use super::login::Login;
+use crate::pg::wait::{self, Want};
 use crate::session::Connection;
 use crate::wire::{self, Session, Status, WireError};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -65,7 +66,7 @@ pub fn acquire_all(
     logins: &[Rc<Login>],
     lifetime: Option<Duration>,
 ) -> Result<Vec<Rc<Pooled>>, (usize, WireError)> {
-    let mut all: Vec<Option<Rc<Pooled>>> = logins.iter().map(|l| ready(l, lifetime)).collect();
+    let mut all = ready_all(logins, lifetime);
     let mut missing: Vec<usize> = Vec::new();
     for (place, login) in logins.iter().enumerate().filter(|(place, _)| all[*place].is_none()) {
         if missing.iter().all(|&other| logins[other].key != login.key) {
@@ -108,25 +109,58 @@ pub fn acquire_all(
 
 /// The connection that is there, if it may be used.
 fn ready(login: &Login, lifetime: Option<Duration>) -> Option<Rc<Pooled>> {
-    let last = login.pooled.borrow().upgrade().filter(|last| !last.gone.get());
-    let known = match last {
-        Some(last) => last,
-        None => {
-            let known = find(&login.key)?;
-            login.pooled.replace(Rc::downgrade(&known));
-            known
+    known(login).filter(|known| usable(known, lifetime, Session::is_dead))
+}
+
+/// [`ready`] for each of `logins`. That nothing has come on those that idle, such as news of their end, one look at all
+/// of them tells.
+fn ready_all(logins: &[Rc<Login>], lifetime: Option<Duration>) -> Vec<Option<Rc<Pooled>>> {
+    let mut all: Vec<Option<Rc<Pooled>>> = logins.iter().map(|login| known(login)).collect();
+    let mut wants: Vec<Want> = Vec::with_capacity(all.len());
+    for known in all.iter().flatten() {
+        let want = known.session.want();
+        if wants.iter().all(|other| other.serial != want.serial) {
+            wants.push(want);
         }
-    };
+    }
+    let mut noisy: Vec<u64> = Vec::new();
+    let looked = wants.len() > 1 && wait::look(&wants, |place| noisy.push(wants[place].serial));
+    for slot in &mut all {
+        let is_dead = |session: &Session| match looked && !noisy.contains(&session.want().serial) {
+            true => session.is_broken(),
+            false => session.is_dead(),
+        };
+        *slot = slot.take().filter(|known| usable(known, lifetime, is_dead));
+    }
+    all
+}
+
+/// The connection that is there.
+fn known(login: &Login) -> Option<Rc<Pooled>> {
+    let last = login.pooled.borrow().upgrade().filter(|last| !last.gone.get());
+    last.or_else(|| {
+        let known = find(&login.key)?;
+        login.pooled.replace(Rc::downgrade(&known));
+        Some(known)
+    })
+}
+
+/// Whether a connection may be used; it is taken out if not.
+fn usable(
+    known: &Rc<Pooled>,
+    lifetime: Option<Duration>,
+    is_dead: impl Fn(&Session) -> bool,
+) -> bool {
     if known.connection.get().is_some_and(|connection| connection.in_transaction.get()) {
-        return Some(known);
+        return true;
     }
     let aged = lifetime.is_some_and(|lifetime| known.opened.elapsed() > lifetime);
     let in_use = known.session.outstanding() > 0;
-    if in_use || !(aged || known.session.is_dead() || known.session.status() != Status::Idle) {
-        return Some(known);
+    if in_use || !(aged || is_dead(&known.session) || known.session.status() != Status::Idle) {
+        return true;
     }
-    discard(&known);
-    None
+    discard(known);
+    false
 }
 
 /// Sets a new session up and keeps it.

@@ -259,6 +259,11 @@ impl Session {
                 && (engine.pump().is_err() || engine.link.socket().is_closed()))
     }
 
+    /// True when the connection is known to be broken: nothing is looked at.
+    pub fn is_broken(&self) -> bool {
+        self.0.engine.borrow().dead.is_some()
+    }
+
     /// Forgets all prepared statements of this connection (after DISCARD or DEALLOCATE; not needed after a
     /// rollback, which prepared statements survive).
     pub fn forget_statements(&self) {
