@@ -78,7 +78,7 @@ pub unsafe fn parameterised(
 ) -> Estimate {
     // SAFETY: reads of the relation's estimates and of cost parameters.
     unsafe {
-        let asked = if access.pinned { 1.0 } else { info.placements.len().max(1) as f64 };
+        let asked = asked(info, access.pinned);
         let share = asked / info.placements.len().max(1) as f64;
         let base = (*rel).baserestrictcost;
         let startup = base.startup + access.quals.startup;
@@ -155,7 +155,9 @@ pub unsafe fn by_remote_server(
 ) -> Result<Estimate, Failure> {
     // SAFETY: as the caller vouches; cost parameters are read.
     unsafe {
-        let mut estimate = by_remote_explain(info, &info.explain_sql(rel, &[], order_by)?)?;
+        let asked = asked(info, super::parameterized::is_pinned(rel, info, &info.remote_conds));
+        let sql = info.explain_sql(rel, &[], order_by)?;
+        let mut estimate = by_remote_explain(info, &sql, asked)?;
         estimate.rows = pg_sys::clamp_row_est(estimate.retrieved * info.local_conds_sel);
         estimate.startup += info.local_conds_cost.startup;
         estimate.total += info.local_conds_cost.startup
@@ -165,18 +167,28 @@ pub unsafe fn by_remote_server(
     }
 }
 
-/// Asks the first placement's server what `sql` would cost there.
-pub fn by_remote_explain(info: &RelInfo, sql: &str) -> Result<Estimate, Failure> {
+/// How many placements are asked.
+pub fn asked(info: &RelInfo, is_pinned: bool) -> f64 {
+    if is_pinned { 1.0 } else { info.placements.len().max(1) as f64 }
+}
+
+/// Asks the first placement's server what `sql` would cost there, and supposes the same of all that are `asked`.
+pub fn by_remote_explain(info: &RelInfo, sql: &str, asked: f64) -> Result<Estimate, Failure> {
     let explain = format!("EXPLAIN {sql}");
-    let participant = txn::enlist(info.server.oid, info.user)?;
+    // Not that of the table's first placement, which may have been left out.
+    let server = info.placements.first().map_or(info.server.oid, |placement| placement.server);
+    let participant = txn::enlist(server, info.user)?;
     let reply = participant.run(Request::Simple(&explain), &explain)?;
     let line = reply
         .rows
         .first()
         .and_then(|&start| first_field(&reply.data[start as usize..]))
         .unwrap_or_default();
-    parse_explain(&line)
-        .ok_or_else(|| Failure::internal(format!("could not interpret EXPLAIN output: \"{line}\"")))
+    let one = parse_explain(&line).ok_or_else(|| {
+        Failure::internal(format!("could not interpret EXPLAIN output: \"{line}\""))
+    })?;
+    let (rows, retrieved) = (one.rows * asked, one.retrieved * asked);
+    Ok(Estimate { rows, retrieved, total: one.total * asked, ..one })
 }
 
 /// The first field of a DataRow body, as text.
@@ -233,7 +245,7 @@ pub unsafe fn join(
         let retrieved = pg_sys::clamp_row_est(rows / info.local_conds_sel.max(1e-9));
         if info.use_remote_estimate {
             let sql = info.explain_sql(rel, &[], Vec::new())?;
-            let mut estimate = by_remote_explain(info, &sql)?;
+            let mut estimate = by_remote_explain(info, &sql, asked(info, false))?;
             estimate.rows = pg_sys::clamp_row_est(estimate.retrieved * info.local_conds_sel);
             estimate.startup += info.local_conds_cost.startup;
             estimate.total += info.local_conds_cost.startup

@@ -186,7 +186,8 @@ unsafe fn estimate(
         let mut estimate = if info.use_remote_estimate {
             let conditions: Vec<_> = remote.iter().map(|&clause| (*clause).clause).collect();
             let sql = info.explain_sql(rel, &conditions, Vec::new())?;
-            let mut estimate = cost::by_remote_explain(info, &sql)?;
+            let asked = cost::asked(info, is_pinned(rel, info, &remote));
+            let mut estimate = cost::by_remote_explain(info, &sql, asked)?;
             estimate.rows = pg_sys::clamp_row_est(estimate.retrieved * kept);
             estimate
         } else {

@@ -63,6 +63,7 @@ pub(super) unsafe fn paths(
         let mut costs: pg_sys::AggClauseCosts = std::mem::zeroed();
         aggregate::clause_costs(root, AggSplit::AGGSPLIT_FINAL_DESERIAL, &raw mut costs);
         let named = split.named.is_some();
+        upper::drop_first_rows(grouped);
         let finalize = |path, strategy| {
             let (target, having) = match split.named {
                 Some(target) => (target, ptr::null_mut()),

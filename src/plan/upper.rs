@@ -88,6 +88,7 @@ unsafe fn group(
         info.scope = input_info.scope.grouped();
         let Some(estimate) = info.estimate else { return Ok(()) };
         info.install(grouped);
+        drop_first_rows(grouped);
         let path = compat::create_foreign_upper_path(
             root,
             grouped,
@@ -97,6 +98,23 @@ unsafe fn group(
         );
         pg_sys::add_path(grouped, path.cast());
         Ok(())
+    }
+}
+
+/// Takes the paths away that find a minimum or maximum as the first row of a scan in that order. PostgreSQL does not
+/// ask for the LIMIT to be shipped with it, so the shard would sort all rows, if there is no index. The shard itself
+/// knows whether it is better to look for the first row when it is asked for the minimum.
+///
+/// # Safety
+/// The grouped relation; there is or will be another path for it.
+pub(super) unsafe fn drop_first_rows(grouped: *mut pg_sys::RelOptInfo) {
+    // SAFETY: a list of paths, of which no cheapest one has been chosen yet.
+    unsafe {
+        for path in node::list_vec::<pg_sys::Path>((*grouped).pathlist) {
+            if node::is_a(path, pg_sys::NodeTag::T_MinMaxAggPath) {
+                (*grouped).pathlist = pg_sys::list_delete_ptr((*grouped).pathlist, path.cast());
+            }
+        }
     }
 }
 
