@@ -1,5 +1,6 @@
 //! Builtin functions that take strings but whose result does not depend on the collation, as long as it is a
-//! deterministic one: equality is that of bytes, and cutting, joining and looking up do not compare at all.
+//! deterministic one: equality is that of bytes, and cutting, joining and looking up do not compare at all. Some look at
+//! the bytes themselves, though, which depend on the database's encoding.
 //!
 //! Every function of a string has an input collation, be it for the word 'day' in `date_trunc('day', t)`. Asking
 //! that it come from a remote column would keep `j ->> 'a' = 'b'` or `extract(year from d)` here for nothing.
@@ -34,9 +35,16 @@ const FUNCTIONS: &[u32] = &[
 /// Aggregates that do not compare their input: array_agg (both), string_agg, count.
 const AGGREGATES: &[u32] = &[2147, 2335, 3538, 4053];
 
+/// Functions that look at the bytes of a text, or make one of a code, sorted: `hashtext` and its kin, `octet_length`,
+/// `bit_length`, `ascii`, `chr`, `md5`; casts to `name`, which cut off by bytes.
+const OF_BYTES: &[u32] = &[400, 407, 409, 448, 972, 1080, 1374, 1375, 1400, 1620, 1621, 1811, 2311];
+
 /// `jsonb_lt`, `jsonb_gt`, `jsonb_le`, `jsonb_ge`
 const JSONB_LT: u32 = 4039;
 const JSONB_GE: u32 = 4042;
+/// `record_lt`, `record_gt`, `record_le`, `record_ge`
+const RECORD_LT: u32 = 2983;
+const RECORD_GE: u32 = 2986;
 
 /// Whether the function gives the same under every deterministic collation.
 pub fn function(oid: Oid) -> bool {
@@ -45,9 +53,13 @@ pub fn function(oid: Oid) -> bool {
 
 /// What a call of the function under the collation relies on.
 pub fn reliance(function: Oid, collation: Oid) -> Likeness {
-    // Strings within jsonb are ordered by the database's default collation, although the type has none.
-    if (JSONB_LT..=JSONB_GE).contains(&function.to_u32()) {
+    let number = function.to_u32();
+    // Strings within jsonb are ordered by the database's default collation, although the type has none; those within rows
+    // by that of their columns.
+    if (JSONB_LT..=JSONB_GE).contains(&number) || (RECORD_LT..=RECORD_GE).contains(&number) {
         Likeness::Collation
+    } else if OF_BYTES.binary_search(&number).is_ok() {
+        Likeness::Encoding
     } else if self::function(function) {
         Likeness::Nothing
     } else {
@@ -71,7 +83,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_sorted() {
+    fn the_lists_are_sorted() {
         assert!(FUNCTIONS.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(OF_BYTES.windows(2).all(|pair| pair[0] < pair[1]));
     }
 }

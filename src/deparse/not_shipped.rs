@@ -21,12 +21,16 @@ pub enum NotShipped {
     Collation,
     /// The server is known, or was found, to order text in another way.
     TextOrder,
+    /// The server is known, or was found, to have another encoding.
+    Encoding,
     /// A value that names an object, or whose text depends on settings.
     Constant(Oid),
     /// The system column has another value there.
     SystemColumn(i32),
     /// An aggregate where nothing is grouped, or a partial one.
     Aggregate,
+    /// It could give away rows that row-level security hides.
+    Secrecy,
     /// The form of the expression cannot be sent.
     Form(&'static str),
     /// A kind of node nobody taught this layer.
@@ -51,6 +55,7 @@ impl fmt::Display for NotShipped {
             NotShipped::Mutable(oid) => write!(f, "function {} is not immutable", function(*oid)),
             NotShipped::Collation => f.write_str("collation is not that of a remote column"),
             NotShipped::TextOrder => f.write_str("the server may order text in another way"),
+            NotShipped::Encoding => f.write_str("the server may have another encoding"),
             NotShipped::Constant(oid) => {
                 write!(f, "value of type {} may mean something else there", type_name(*oid))
             }
@@ -58,6 +63,7 @@ impl fmt::Display for NotShipped {
                 write!(f, "system column {}", system_column(*attnum).unwrap_or("unknown"))
             }
             NotShipped::Aggregate => f.write_str("aggregate cannot be computed there"),
+            NotShipped::Secrecy => f.write_str("it could show rows that row-level security hides"),
             NotShipped::Form(what) => f.write_str(what),
             NotShipped::Node(tag) => {
                 write!(f, "expression of kind {}", format!("{tag:?}").trim_start_matches("T_"))

@@ -81,11 +81,14 @@ impl SortKey {
 /// # Safety
 /// The expression is valid.
 pub(super) unsafe fn order_reliance(expr: *mut Expr) -> Likeness {
-    // SAFETY: as the caller vouches.
+    // SAFETY: as the caller vouches; catalog look-ups.
     unsafe {
-        match pg_sys::exprType(expr.cast()) {
+        let own = pg_sys::getBaseType(pg_sys::exprType(expr.cast()));
+        let element = pg_sys::get_element_type(own);
+        let ordered = if element == Oid::INVALID { own } else { pg_sys::getBaseType(element) };
+        match ordered {
             // See `indifferent::reliance`.
-            pg_sys::JSONBOID => Likeness::Collation,
+            pg_sys::JSONBOID | pg_sys::RECORDOID => Likeness::Collation,
             _ => collation::reliance(pg_sys::exprCollation(expr.cast())),
         }
     }

@@ -15,9 +15,7 @@ use std::rc::Rc;
 pub struct Scope {
     /// The query being planned; NULL where there is none (then no Var is a parameter).
     pub root: *mut pg_sys::PlannerInfo,
-    /// The foreign server, and the extensions it shares with us.
-    pub server: Oid,
-    /// See `server`.
+    /// The extensions that its servers share with us.
     pub extensions: Vec<Oid>,
     /// The tables, by range-table index.
     pub tables: HashMap<u32, Rc<ForeignTable>>,
@@ -55,11 +53,10 @@ impl Scope {
         tables: impl IntoIterator<Item = (u32, Rc<ForeignTable>)>,
     ) -> Scope {
         let tables: HashMap<u32, Rc<ForeignTable>> = tables.into_iter().collect();
-        let server = tables.values().next().map(|table| Rc::clone(&table.server));
+        let any = tables.values().next();
         Scope {
             root,
-            server: server.as_ref().map_or(Oid::INVALID, |server| server.oid),
-            extensions: server.map_or_else(Vec::new, |server| server.extensions.clone()),
+            extensions: any.map_or_else(Vec::new, |table| table.server.extensions.clone()),
             names: Names::of(tables.values()),
             tables,
             carriers: HashMap::new(),
@@ -116,13 +113,16 @@ impl Scope {
 
     /// Whether the object may be named in this query.
     pub fn ships(&self, object: Oid, class: Oid) -> bool {
-        shippable::is_shippable(object, class, self.server, &self.extensions)
+        shippable::is_shippable(object, class, &self.extensions)
     }
 
     /// Whether the query may rely on the servers to order text as this database does, as far as `needed`.
     pub fn rely_on(&self, needed: Likeness) -> Result<(), NotShipped> {
         match &self.servers {
-            Some(servers) if !servers.allow(needed) => Err(NotShipped::TextOrder),
+            Some(servers) if !servers.allow(needed) => Err(match needed {
+                Likeness::Encoding => NotShipped::Encoding,
+                _ => NotShipped::TextOrder,
+            }),
             _ => Ok(()),
         }
     }

@@ -1,18 +1,16 @@
 //! Does an object mean the same on the remote server? Yes when it is built in, or when it belongs to an extension
 //! that the server's option `extensions` says is there too, in the same version.
 //!
-//! Answers about extensions cost a scan of pg_depend, so they are kept per (class, object, server) until a
-//! server's definition changes. The list of extensions itself is the caller's (`options::load`).
+//! The extension that an object belongs to costs a scan of pg_depend, so it is kept per (class, object) until a server's
+//! definition changes. The list of extensions itself is the caller's (`options::load`).
 
 use pgrx::pg_sys::{self, Oid};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-/// (class, object, server)
-type Key = (Oid, Oid, Oid);
-
 thread_local! {
-    static KNOWN: RefCell<HashMap<Key, bool>> = RefCell::new(HashMap::new());
+    /// The extension of each object, by its class and OID.
+    static KNOWN: RefCell<HashMap<(Oid, Oid), Oid>> = RefCell::new(HashMap::new());
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -22,8 +20,8 @@ pub fn is_builtin(object: Oid) -> bool {
     object.to_u32() < pg_sys::FirstGenbkiObjectId
 }
 
-/// Whether `object` of catalog `class` may be named in SQL for `server`.
-pub fn is_shippable(object: Oid, class: Oid, server: Oid, extensions: &[Oid]) -> bool {
+/// Whether `object` of catalog `class` may be named in SQL for servers that have `extensions`.
+pub fn is_shippable(object: Oid, class: Oid, extensions: &[Oid]) -> bool {
     if is_builtin(object) {
         return true;
     }
@@ -31,15 +29,14 @@ pub fn is_shippable(object: Oid, class: Oid, server: Oid, extensions: &[Oid]) ->
         return false;
     }
     register();
-    let key = (class, object, server);
-    if let Some(known) = KNOWN.with(|known| known.borrow().get(&key).copied()) {
-        return known;
-    }
-    // SAFETY: a catalog scan, made inside a transaction (planning).
-    let extension = unsafe { pg_sys::getExtensionOfObject(class, object) };
-    let shippable = extension != Oid::INVALID && extensions.contains(&extension);
-    KNOWN.with(|known| known.borrow_mut().insert(key, shippable));
-    shippable
+    let known = KNOWN.with(|known| known.borrow().get(&(class, object)).copied());
+    let extension = known.unwrap_or_else(|| {
+        // SAFETY: a catalog scan, made inside a transaction (planning).
+        let extension = unsafe { pg_sys::getExtensionOfObject(class, object) };
+        KNOWN.with(|known| known.borrow_mut().insert((class, object), extension));
+        extension
+    });
+    extension != Oid::INVALID && extensions.contains(&extension)
 }
 
 /// Forgets everything when a server is altered. Once per backend.

@@ -139,9 +139,11 @@ impl ForeignTable {
         self.columns.len()
     }
 
-    /// The same table under another local OID: it stands for a parent whose columns have the same numbers.
-    pub fn standing_for(&self, relid: Oid, full_names: bool) -> ForeignTable {
-        ForeignTable { relid, full_names, ..self.clone() }
+    /// The same table under another local OID, on a server with these extensions: it stands for a parent whose columns have
+    /// the same numbers.
+    pub fn standing_for(&self, relid: Oid, full_names: bool, extensions: Vec<Oid>) -> ForeignTable {
+        let server = Rc::new(Server { extensions, ..(*self.server).clone() });
+        ForeignTable { relid, full_names, server, ..self.clone() }
     }
 
     /// Whether the other table has the same remote column names, number by number.

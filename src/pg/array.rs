@@ -36,14 +36,15 @@ pub unsafe fn elements(value: Datum) -> (Vec<Option<Datum>>, i16, bool) {
     }
 }
 
-/// The non-NULL elements of an array whose element type is passed by value; `None` for other types.
+/// The elements of an array whose element type is passed by value; `None` for other types, and when one is NULL.
 ///
 /// # Safety
 /// As for [`elements`].
 pub unsafe fn by_value_elements(value: Datum) -> Option<Vec<u64>> {
     // SAFETY: as the caller vouches.
     let (elements, _, by_value) = unsafe { elements(value) };
-    by_value.then(|| elements.into_iter().flatten().map(|datum| datum.value() as u64).collect())
+    let elements = elements.into_iter().map(|datum| Some(datum?.value() as u64)).collect();
+    by_value.then_some(elements).flatten()
 }
 
 /// How many elements an array has.

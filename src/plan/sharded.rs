@@ -1,8 +1,8 @@
 //! A sharded parent becomes one foreign relation.
 //!
-//! Before a query is planned, range-table entries of sharded parents are marked: `inh = false` and a relkind of our
-//! own. The planner then never opens or expands the children; `get_relation_info_hook` makes the entry a foreign one
-//! (`relkind = 'f'`) and gives the relation our FdwRoutine, and planning goes on as for any foreign table, with several
+//! Before a query is planned, range-table entries of sharded parents are marked by a relkind of our
+//! own. `get_relation_info_hook` makes the entry a foreign one without children (`relkind = 'f'`, `inh = false`) before the
+//! planner would expand them and gives the relation our FdwRoutine, and planning goes on as for any foreign table, with several
 //! placements. It is not made foreign at once because until then the planner may ask for the FdwRoutine of the
 //! relation itself, and a parent has none; a relkind it does not know it takes for that of a plain table.
 //!
@@ -10,6 +10,7 @@
 
 use super::{conflict, conflict_sharded, merge_statement, row_identity, row_marks, targets};
 use crate::error::Failure;
+use crate::pg::relation::Relation;
 use crate::pg::{catalog, compat, ffi, hooks, node};
 use crate::settings;
 use crate::shard::{self, ShardedTable};
@@ -123,7 +124,7 @@ unsafe fn rewrite_level(query: *mut pg_sys::Query, target: bool) -> Result<(), F
         if target {
             // It has no row mark, so it can be a foreign one at once.
             let index = (*query).resultRelation - 1;
-            make_virtual(pg_sys::list_nth((*query).rtable, index).cast(), FOREIGN);
+            make_foreign(pg_sys::list_nth((*query).rtable, index).cast());
         }
         for (index, entry) in
             node::list_vec::<pg_sys::RangeTblEntry>((*query).rtable).iter().enumerate()
@@ -137,17 +138,20 @@ unsafe fn rewrite_level(query: *mut pg_sys::Query, target: bool) -> Result<(), F
             if has_own_rows(&table)? {
                 continue;
             }
-            make_virtual(entry, MARKED);
+            // A primary key of an inheritance parent says nothing of its children's rows, so that GROUP BY must keep all its
+            // columns: for that the planner looks at `inh`.
+            (*entry).inh = (*entry).relkind as u8 == pg_sys::RELKIND_RELATION;
+            (*entry).relkind = MARKED as _;
         }
         Ok(())
     }
 }
 
-unsafe fn make_virtual(entry: *mut pg_sys::RangeTblEntry, relkind: u8) {
-    // SAFETY: the caller hands a range-table entry of the query being rewritten.
+unsafe fn make_foreign(entry: *mut pg_sys::RangeTblEntry) {
+    // SAFETY: the caller hands a range-table entry of the query being planned.
     unsafe {
         (*entry).inh = false;
-        (*entry).relkind = relkind as _;
+        (*entry).relkind = FOREIGN as _;
     }
 }
 
@@ -178,11 +182,12 @@ pub(super) unsafe fn has_own_rows(table: &ShardedTable) -> Result<bool, Failure>
     // SAFETY: the parent is locked by the parser or the plan cache.
     unsafe {
         use pg_sys::ConstraintExclusionType::CONSTRAINT_EXCLUSION_ON;
-        let relation = crate::pg::relation::Relation::open(table.parent, pg_sys::NoLock as i32);
+        let relation = Relation::open(table.parent, pg_sys::NoLock as i32);
         let class = (*relation.raw()).rd_rel;
-        // With this setting the planner would apply NO INHERIT constraints of the parent, such as CHECK (false), to
-        // the rows of the placements.
-        if pg_sys::constraint_exclusion == CONSTRAINT_EXCLUSION_ON as i32 && (*class).relchecks > 0
+        // With this setting the planner would apply constraints that are not inherited, such as CHECK (false) NO INHERIT
+        // or a NOT NULL of the parent alone, to the rows of the placements.
+        if pg_sys::constraint_exclusion == CONSTRAINT_EXCLUSION_ON as i32
+            && ((*class).relchecks > 0 || is_stricter(&relation, table))
         {
             return Ok(true);
         }
@@ -190,6 +195,17 @@ pub(super) unsafe fn has_own_rows(table: &ShardedTable) -> Result<bool, Failure>
             return Ok(false);
         }
         Ok(compat::relation_blocks(relation.raw()) > 0)
+    }
+}
+
+/// Whether the parent alone says of some column that it is not NULL.
+unsafe fn is_stricter(parent: &Relation, table: &ShardedTable) -> bool {
+    // SAFETY: an open relation; numbers run over its attributes.
+    unsafe {
+        let descriptor = parent.descriptor();
+        (0..(*descriptor).natts as i16).any(|index| {
+            compat::is_not_null(descriptor, index as usize) && !table.is_not_null(index + 1)
+        })
     }
 }
 
@@ -207,7 +223,7 @@ unsafe fn relation_info(
             row_marks::complete(root, (*rel).relid);
         }
         if marked {
-            (*entry).relkind = FOREIGN as _;
+            make_foreign(entry);
         } else if (*root)
             .parse
             .as_ref()

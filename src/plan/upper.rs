@@ -8,6 +8,7 @@ use crate::pg::compat::{self, PathCost};
 use crate::pg::node;
 use pgrx::pg_sys;
 use pgrx::pg_sys::UpperRelationKind as Stage;
+use std::ffi::c_void;
 
 /// GetForeignUpperPaths.
 ///
@@ -18,7 +19,7 @@ pub unsafe fn paths(
     stage: Stage::Type,
     input: *mut pg_sys::RelOptInfo,
     output: *mut pg_sys::RelOptInfo,
-    extra: *mut std::ffi::c_void,
+    extra: *mut c_void,
 ) -> Result<(), Failure> {
     // SAFETY: as the caller vouches; core calls only for input relations of ours.
     unsafe {
@@ -147,23 +148,32 @@ unsafe fn grouping(
             deparse::foreign_expr(&scope, expr).is_ok() && !deparse::is_parameter(&scope, expr)
         };
         let target = (*grouped).reltarget;
+        let reference = |i: usize| match (*target).sortgrouprefs {
+            none if none.is_null() => 0,
+            references => *references.add(i),
+        };
+        let is_group = |i| {
+            let clause = (*parse).groupClause;
+            reference(i) != 0
+                && !pg_sys::get_sortgroupref_clause_noerr(reference(i), clause).is_null()
+        };
+        let exprs = node::list_vec::<pg_sys::Expr>((*target).exprs);
+        let groups: Vec<_> = (0..exprs.len()).filter(|&i| is_group(i)).map(|i| exprs[i]).collect();
+        // What merely depends on the grouping columns, by a primary key of the parent, the shard may not know to do so.
+        let mut all = exprs.iter().copied().chain(node::list(having));
+        if all.any(|expr| has_ungrouped(expr.cast(), &groups)) {
+            return None;
+        }
         let mut tlist: *mut pg_sys::List = std::ptr::null_mut();
-        for (i, expr) in node::list::<pg_sys::Expr>((*target).exprs).enumerate() {
-            let references = (*target).sortgrouprefs;
-            let reference = if references.is_null() { 0 } else { *references.add(i) };
-            let clause = if reference == 0 {
-                std::ptr::null_mut()
-            } else {
-                pg_sys::get_sortgroupref_clause_noerr(reference, (*parse).groupClause)
-            };
-            if !clause.is_null() {
+        for (i, &expr) in exprs.iter().enumerate() {
+            if is_group(i) {
                 // All of GROUP BY must be there, and each by a column of its own.
                 if !ships(expr) {
                     return None;
                 }
                 let number = node::list::<pg_sys::Node>(tlist).len() as i16 + 1;
                 let entry = pg_sys::makeTargetEntry(expr, number, std::ptr::null_mut(), false);
-                (*entry).ressortgroupref = reference;
+                (*entry).ressortgroupref = reference(i);
                 tlist = pg_sys::lappend(tlist, entry.cast());
             } else if ships(expr) {
                 tlist = pg_sys::add_to_flat_tlist(tlist, node::make_list([expr]));
@@ -193,6 +203,31 @@ unsafe fn grouping(
         let group_by = GroupBy::from_query(parse, tlist).ok()?;
         Some(Upper { tlist, group_by, having: shipped, local_having: local, ..Upper::default() })
     }
+}
+
+/// Whether the expression has columns of this query that are neither in `groups` nor aggregated.
+unsafe fn has_ungrouped(expr: *mut pg_sys::Node, groups: &[*mut pg_sys::Expr]) -> bool {
+    struct Groups<'a>(&'a [*mut pg_sys::Expr]);
+
+    #[pgrx::pg_guard]
+    unsafe extern "C-unwind" fn walk(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
+        // SAFETY: `context` is the value below; nodes are valid or NULL.
+        unsafe {
+            let Groups(groups) = &*context.cast::<Groups<'_>>();
+            if node.is_null() || groups.iter().any(|&own| pg_sys::equal(own.cast(), node.cast())) {
+                return false;
+            }
+            match node::tag(node) {
+                pg_sys::NodeTag::T_Aggref | pg_sys::NodeTag::T_GroupingFunc => false,
+                pg_sys::NodeTag::T_Var => true,
+                _ => pg_sys::expression_tree_walker(node, Some(walk), context),
+            }
+        }
+    }
+
+    let mut groups = Groups(groups);
+    // SAFETY: the caller hands a valid expression.
+    unsafe { walk(expr, (&raw mut groups).cast()) }
 }
 
 /// Adds the aggregates of an expression that itself is computed here. Its columns are grouping columns.

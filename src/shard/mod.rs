@@ -24,6 +24,7 @@ mod rule;
 mod saying;
 mod spread;
 mod table;
+mod tables;
 mod truth;
 
 pub use cache::rule_of;
@@ -35,4 +36,5 @@ pub use reason::why_all;
 pub use refute::{Verdict, refute};
 pub use rule::{Origin, Rule};
 pub use spread::{Spread, can_spread};
-pub use table::{Member, ShardedTable, sharded, sharded_for_writing};
+pub use table::{Member, ShardedTable};
+pub use tables::{sharded, sharded_for_writing};

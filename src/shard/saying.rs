@@ -76,7 +76,7 @@ unsafe fn saying(rule: &Rule, member: &Member, condition: &Condition) -> Vec<Say
 }
 
 /// `expression = constant`, `constant = expression` or `expression = ANY (array constant)`, of a type that is passed
-/// by value and whose equality is identity.
+/// by value and whose equality is identity. With a NULL in the array a CHECK lets every value pass.
 unsafe fn read(expression: *mut pg_sys::Node) -> Option<Read> {
     // SAFETY: nodes are cast by their tags.
     unsafe {

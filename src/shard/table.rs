@@ -1,13 +1,12 @@
 //! A parent whose rows live in foreign tables: its placements, and which of them a query needs.
 //!
-//! Built from the catalogs once and kept until the parent, a child or anything it is made of changes. All children of
+//! Built from the catalogs once and kept (tables.rs). All children of
 //! a sharded table are foreign tables of this wrapper without children of their own. For reading it must also be
 //! possible to ask them with one statement: they have the parent's columns under the same numbers, and the same
 //! remote column names. Everything else is planned child by child, which is always right. Rows can be written
 //! to children of any layout.
 
 use super::cache::rule_of;
-use super::dependents;
 use super::layout::{
     columns_by_name, deletes_row_by_row, has_insert_triggers, same_columns, same_generated,
     updates_row_by_row,
@@ -20,11 +19,10 @@ use super::rule::{Origin, Rule};
 use crate::error::Failure;
 use crate::options::load::{self, ForeignTable};
 use crate::pg::relation::Relation;
-use crate::pg::{catalog, compat, ffi, invalidate, node};
+use crate::pg::{catalog, compat, ffi, node};
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
-use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// One placement of a sharded table.
@@ -66,7 +64,7 @@ pub struct ShardedTable {
     pub parent: Oid,
     /// Its placements, in the order of their OIDs.
     pub members: Vec<Member>,
-    /// The first placement under the parent's OID: names and options that all of them share.
+    /// The first placement under the parent's OID, with what all of them share: names, extensions.
     pub table: Rc<ForeignTable>,
     /// Rows of all placements by the last ANALYZE of each; negative when one is not known.
     pub tuples: f64,
@@ -79,7 +77,7 @@ pub struct ShardedTable {
     pub changes_whole: bool,
     pub deletes_whole: bool,
     /// Whether one statement can ask all placements.
-    uniform: bool,
+    pub(super) uniform: bool,
     /// Columns that rules need.
     used: Vec<i16>,
     pub(super) routes: Option<Routes>,
@@ -98,6 +96,11 @@ impl ShardedTable {
     pub fn deciding_columns(&self) -> Option<&[i16]> {
         let columns = self.routes.as_ref().filter(|routes| routes.is_disjoint())?.columns();
         columns.iter().all(|column| self.not_null.contains(column)).then_some(columns)
+    }
+
+    /// Whether column `attno` is declared NOT NULL on every placement.
+    pub fn is_not_null(&self, attno: i16) -> bool {
+        self.not_null.contains(&attno)
     }
 
     /// Whether rows with the same value in column `own` here and `theirs` there are on placements of the same number.
@@ -137,11 +140,10 @@ impl ShardedTable {
                 }
                 _ => None,
             };
-            let (settled, candidates) = match mapped {
+            let (mut selected, candidates): (Vec<_>, Vec<_>) = match mapped {
                 Some((routes, found)) => found.into_iter().partition(|&i| routes.settles(i)),
-                None => (Vec::new(), (0..self.members.len()).collect::<Vec<_>>()),
+                None => (Vec::new(), (0..self.members.len()).collect()),
             };
-            let mut selected: Vec<usize> = settled;
             let in_order = candidates.is_empty() || selected.is_empty();
             for index in candidates {
                 let verdict = match &self.members[index].rule {
@@ -213,15 +215,12 @@ impl ShardedTable {
                 return selected;
             }
             // A CHECK lets NULL pass, so it has to be refuted as false, not as "not true".
-            let strong = false;
             selected
                 .into_iter()
                 .filter(|&index| match &self.members[index].rule {
-                    Some(rule) => !pg_sys::predicate_refuted_by(
-                        rule.conjuncts(rti, honoured),
-                        clauses,
-                        strong,
-                    ),
+                    Some(rule) => {
+                        !pg_sys::predicate_refuted_by(rule.conjuncts(rti, honoured), clauses, false)
+                    }
                     None => true,
                 })
                 .collect()
@@ -229,7 +228,10 @@ impl ShardedTable {
     }
 
     /// Builds the description of `parent`; `None` when it must be planned child by child.
-    unsafe fn load(parent: Oid) -> Result<Option<ShardedTable>, Failure> {
+    ///
+    /// # Safety
+    /// Inside a transaction; `parent` is locked.
+    pub(super) unsafe fn load(parent: Oid) -> Result<Option<ShardedTable>, Failure> {
         // SAFETY: catalog look-ups inside a transaction; every relation is opened with its lock.
         unsafe {
             let lock = pg_sys::AccessShareLock as i32;
@@ -238,9 +240,9 @@ impl ShardedTable {
             let children: Vec<Oid> = node::oid_list(children).collect();
             let (mut members, mut tables) = (Vec::new(), Vec::<Rc<ForeignTable>>::new());
             let (mut tuples, mut pages) = (0.0, 0u32);
-            let natts = (*relation.descriptor()).natts;
             let (mut changes_whole, mut deletes_whole) = (true, true);
-            let (mut not_null, mut uniform) = ((1..=natts as i16).collect::<Vec<_>>(), true);
+            let mut not_null: Vec<i16> = (1..=(*relation.descriptor()).natts as i16).collect();
+            let mut uniform = true;
             for child in children {
                 if pg_sys::get_rel_relkind(child) as u8 != pg_sys::RELKIND_FOREIGN_TABLE
                     || ffi::has_subclass(child)
@@ -259,8 +261,8 @@ impl ShardedTable {
                     && !updates_row_by_row(&opened)
                     && same_generated(relation.descriptor(), opened.descriptor());
                 let class = (*opened.raw()).rd_rel;
-                let known = f64::from((*class).reltuples);
-                tuples = if tuples < 0.0 || known < 0.0 { -1.0 } else { tuples + known };
+                let own = f64::from((*class).reltuples);
+                tuples = if tuples < 0.0 || own < 0.0 { -1.0 } else { tuples + own };
                 pages = pages.saturating_add((*class).relpages.max(0) as u32);
                 not_null.retain(|&attno| {
                     same && compat::is_not_null(opened.descriptor(), attno as usize - 1)
@@ -276,7 +278,9 @@ impl ShardedTable {
             }
             let Some(first) = tables.first() else { return Ok(None) };
             let full_names = tables.iter().any(|table| table.full_names);
-            let table = Rc::new(first.standing_for(parent, full_names));
+            let mut shared = first.server.extensions.clone();
+            shared.retain(|own| tables.iter().all(|table| table.server.extensions.contains(own)));
+            let table = Rc::new(first.standing_for(parent, full_names, shared));
             let routes = Routes::new(&members, relation.descriptor());
             let rules = members.iter().filter_map(|member| member.rule.as_deref());
             let of_rules = rules.flat_map(|rule| rule.columns().iter().copied());
@@ -300,101 +304,4 @@ impl ShardedTable {
             }))
         }
     }
-}
-
-#[derive(Default)]
-struct Cache {
-    tables: RefCell<HashMap<u32, Rc<ShardedTable>>>,
-    stale: Cell<bool>,
-    /// Relations that changed; looked at on the next use, not inside a callback.
-    changed: RefCell<Vec<u32>>,
-    epoch: Cell<u64>,
-}
-
-thread_local! {
-    /// Leaked: no destructor may run at the exit of the backend.
-    static CACHE: &'static Cache = register();
-}
-
-fn register() -> &'static Cache {
-    invalidate::on_relcache(|oid| {
-        CACHE.with(|cache| {
-            cache.epoch.set(cache.epoch.get() + 1);
-            match cache.changed.try_borrow_mut() {
-                Ok(mut changed) if oid != pg_sys::InvalidOid && changed.len() < 1000 => {
-                    changed.push(oid.to_u32());
-                }
-                _ => cache.stale.set(true),
-            }
-        });
-    });
-    use pg_sys::SysCacheIdentifier as Id;
-    for id in [Id::FOREIGNSERVEROID, Id::FOREIGNDATAWRAPPEROID, Id::PROCOID, Id::TYPEOID] {
-        invalidate::on_syscache(id, |_| CACHE.with(|cache| cache.stale.set(true)));
-    }
-    Box::leak(Box::default())
-}
-
-impl Cache {
-    /// Takes out what has changed; freed by the caller, after the borrows have ended.
-    fn sweep(&self) -> Vec<Rc<ShardedTable>> {
-        let mut tables = self.tables.borrow_mut();
-        let changed = std::mem::take(&mut *self.changed.borrow_mut());
-        if self.stale.take() {
-            return tables.drain().map(|(_, table)| table).collect();
-        }
-        if changed.is_empty() {
-            return Vec::new();
-        }
-        let gone: Vec<u32> = tables
-            .iter()
-            .filter(|(parent, table)| {
-                changed.contains(parent)
-                    || table.members.iter().any(|m| changed.contains(&m.relid.to_u32()))
-            })
-            .map(|(parent, _)| *parent)
-            .collect();
-        gone.into_iter().filter_map(|parent| tables.remove(&parent)).collect()
-    }
-}
-
-/// The sharded table that `parent` is; `None` when it must be planned child by child. Takes AccessShareLock on the
-/// children the first time.
-///
-/// # Safety
-/// Inside a transaction; `parent` is locked.
-pub unsafe fn sharded(parent: Oid) -> Result<Option<Rc<ShardedTable>>, Failure> {
-    // SAFETY: as the caller vouches.
-    Ok(unsafe { described(parent)? }.filter(|table| table.uniform))
-}
-
-/// The sharded table that rows may be written to through `parent`: its placements may have layouts of their own, but
-/// some rule must say where rows belong.
-///
-/// # Safety
-/// As for [`sharded`].
-pub unsafe fn sharded_for_writing(parent: Oid) -> Result<Option<Rc<ShardedTable>>, Failure> {
-    // SAFETY: as the caller vouches.
-    let table = unsafe { described(parent)? };
-    Ok(table.filter(|table| table.members.iter().any(|member| member.rule.is_some())))
-}
-
-unsafe fn described(parent: Oid) -> Result<Option<Rc<ShardedTable>>, Failure> {
-    let cache = CACHE.with(|cache| *cache);
-    drop(cache.sweep());
-    if let Some(table) = cache.tables.borrow().get(&parent.to_u32()) {
-        return Ok(Some(Rc::clone(table)));
-    }
-    let epoch = cache.epoch.get();
-    // SAFETY: as the caller vouches.
-    let table = unsafe { ShardedTable::load(parent) }?.map(Rc::new);
-    if let Some(table) = &table {
-        dependents::watch(table.members.iter().map(|member| member.relid));
-    }
-    if let Some(table) = &table
-        && epoch == cache.epoch.get()
-    {
-        cache.tables.borrow_mut().insert(parent.to_u32(), Rc::clone(table));
-    }
-    Ok(table)
 }
