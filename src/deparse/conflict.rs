@@ -103,12 +103,13 @@ impl Writer<'_> {
                 }
                 Arbiter::Index { elements, predicate } => {
                     self.push(" ON CONFLICT (");
-                    // Names in an index's definition are not qualified.
+                    // Names in an index's definition are not qualified. It is compared with this, nothing is evaluated.
                     let qualified = std::mem::replace(&mut self.qualified, false);
+                    let reliance = self.reliance;
                     self.separated(elements, ", ", |writer, element| writer.element(element))?;
                     self.push(")");
                     self.filter(" WHERE ", predicate, Vec::new())?;
-                    self.qualified = qualified;
+                    (self.qualified, self.reliance) = (qualified, reliance);
                 }
             }
             let Some(update) = update else {

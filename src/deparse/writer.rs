@@ -61,7 +61,7 @@ pub(super) struct Writer<'a> {
     /// Aliases of tables that have one of their own (`excluded`).
     pub aliases: Vec<(u32, &'static str)>,
     /// See `Template::relies_on`.
-    reliance: Likeness,
+    pub(super) reliance: Likeness,
 }
 
 impl<'a> Writer<'a> {

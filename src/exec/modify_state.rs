@@ -105,6 +105,7 @@ impl ModifyState {
             let descriptor = (*to.relation).rd_att;
             let table = load::foreign_table((*to.relation).rd_id)?;
             let participant = txn::enlist(table.server.oid, to.user)?;
+            txn::rely_on(std::slice::from_ref(&participant), plan.template.relies_on)?;
             let mut types = Vec::new();
             if operation != CmdType::CMD_INSERT {
                 types.extend([pg_sys::TIDOID, pg_sys::OIDOID]);

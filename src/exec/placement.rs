@@ -292,7 +292,8 @@ unsafe fn plan_for(
             Conflict::Any(action) => (action.clone(), false),
             Conflict::Clause(clause) => {
                 let table = load::foreign_table(member.relid)?;
-                let scope = plan::conflict::scope(table, rti, clause.excluded());
+                let excluded = clause.excluded();
+                let scope = plan::conflict::clause_scope(table, rti, excluded, parent.user);
                 (clause.shipped(&scope)?, clause.is_single())
             }
         };

@@ -13,6 +13,7 @@ use crate::error::{Failure, SqlState};
 use crate::options::load::ForeignTable;
 use crate::pg::relation::Relation;
 use crate::pg::{catalog, compat, ffi, node, text};
+use crate::session::likeness::Servers;
 use crate::shard;
 use pgrx::pg_sys;
 use pgrx::pg_sys::{CmdType, Expr, Oid, OnConflictAction, TargetEntry};
@@ -249,6 +250,8 @@ impl Found {
 
     unsafe fn index(&self, scope: &Scope) -> Result<Arbiter, Failure> {
         let mut elements = Vec::new();
+        // An index is found by what it is over, however the server orders that.
+        let scope = &Scope { servers: None, ..scope.clone() };
         // SAFETY: InferenceElems of the plan.
         unsafe {
             for &element in &self.elements {
@@ -272,6 +275,13 @@ impl Found {
         }
         Ok(Arbiter::Index { elements, predicate: self.predicate.clone() })
     }
+}
+
+/// The same for a clause that `user` sends to the table's server: it must mean the same there.
+pub fn clause_scope(table: Rc<ForeignTable>, rti: u32, excluded: Option<u32>, user: Oid) -> Scope {
+    let user = if user == Oid::INVALID { catalog::current_user() } else { user };
+    let servers = Rc::new(Servers::new(std::iter::once(table.server.oid), user, true));
+    Scope { servers: Some(servers), ..scope(table, rti, excluded) }
 }
 
 /// What the statement may refer to: the table, and the table again as `excluded`.

@@ -6,7 +6,7 @@ use super::relinfo::RelInfo;
 use super::routing::{self, Routing};
 use super::upper::{self, Finish};
 use super::{batched, epq, naming, paths, row_marks};
-use crate::deparse::{self, GroupBy, Limit, Params, Select, SortKey, Statement, Target};
+use crate::deparse::{GroupBy, Limit, Params, Select, SortKey, Statement, Target};
 use crate::error::Failure;
 use crate::pg::node;
 use pgrx::pg_sys;
@@ -39,7 +39,7 @@ pub unsafe fn foreign_plan(
         if !node::is_simple_rel(&*rel) {
             return upper_plan(root, rel, info, targets, outer, order, limit);
         }
-        let (remote, local) = split(info, clauses);
+        let (remote, local) = split(rel, info, clauses);
         if info.sharded.is_some() {
             sharded_plan(root, rel, info, path, targets, remote, local, order, limit)
         } else {
@@ -49,7 +49,11 @@ pub unsafe fn foreign_plan(
 }
 
 /// The conditions of a base relation's scan: those the shard evaluates, and those evaluated here.
-unsafe fn split(info: &RelInfo, clauses: *mut pg_sys::List) -> (Exprs, Exprs) {
+unsafe fn split(
+    rel: *mut pg_sys::RelOptInfo,
+    info: &RelInfo,
+    clauses: *mut pg_sys::List,
+) -> (Exprs, Exprs) {
     // SAFETY: the planner's list of RestrictInfos.
     unsafe {
         let (mut remote, mut local) = (Vec::new(), Vec::new());
@@ -62,7 +66,7 @@ unsafe fn split(info: &RelInfo, clauses: *mut pg_sys::List) -> (Exprs, Exprs) {
             let ships = info.remote_conds.contains(&clause)
                 || (!info.local_conds.contains(&clause)
                     // A join condition that a parameterised path brought in.
-                    && deparse::foreign_expr(&info.scope, expr).is_ok());
+                    && super::scan::ships(info, clause, rel).is_ok());
             if ships { remote.push(expr) } else { local.push(expr) }
         }
         (remote, local)

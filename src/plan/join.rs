@@ -7,7 +7,7 @@
 
 use super::relinfo::RelInfo;
 use super::{colocated, cost, paths, row_marks, targets};
-use crate::deparse::{self, From, JoinKind, Select, Target};
+use crate::deparse::{self, From, JoinKind, NotShipped, Select, Target};
 use crate::error::Failure;
 use crate::pg::node;
 use pgrx::pg_sys;
@@ -101,7 +101,15 @@ unsafe fn combine(
         let (mut remote_conds, mut local_conds, mut not_shipped) =
             (Vec::new(), Vec::new(), Vec::new());
         for clause in node::list::<pg_sys::RestrictInfo>(restrictions) {
-            let shipped = deparse::foreign_expr(&scope, (*clause).clause);
+            let secret = !node::members((*rel).relids).all(|rti| {
+                let side = *(*root).simple_rel_array.add(rti as usize);
+                side.is_null() || pg_sys::restriction_is_securely_promotable(clause, side)
+            });
+            let shipped = match deparse::foreign_expr(&scope, (*clause).clause) {
+                // The sides' own conditions are not sure to be evaluated first.
+                Ok(()) if secret => Err(NotShipped::Secrecy),
+                shipped => shipped,
+            };
             if kind != JoinKind::Inner
                 && kind != JoinKind::Semi
                 && !node::is_pushed_down(&*clause, (*rel).relids)

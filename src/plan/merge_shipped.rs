@@ -13,10 +13,11 @@ use crate::error::Failure;
 use crate::pg::compat::merging;
 use crate::pg::relation::Relation;
 use crate::pg::{catalog, node};
+use crate::session::likeness::Servers;
 use crate::settings;
 use crate::shard::{self, ShardedTable};
 use pgrx::pg_sys;
-use pgrx::pg_sys::{CmdType, Expr, Query};
+use pgrx::pg_sys::{CmdType, Expr, Oid, Query};
 use std::rc::Rc;
 
 /// A MERGE that the shards execute.
@@ -64,7 +65,16 @@ pub(super) unsafe fn plan(query: *mut Query) -> Result<Result<Shipped, Reason>, 
             }
         }
         let parts = Parts { rti: rti as u32, target, read, on, whens };
-        let scope = parts.scope();
+        let mut scope = parts.scope();
+        if let Ok(placements) = parts.placements()? {
+            // Of several placements execution uses those that parameters choose, and looks at these.
+            let (servers, one) = (placements.iter().map(|p| p.server), placements.len() == 1);
+            let user = match merging::acts_as(query, entry) {
+                Oid::INVALID => catalog::current_user(),
+                user => user,
+            };
+            scope.servers = Some(Rc::new(Servers::new(servers, user, one)));
+        }
         if let Err(reason) = parts.check(&scope) {
             return Ok(Err(reason));
         }

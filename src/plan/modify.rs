@@ -48,7 +48,8 @@ pub unsafe fn plan(
         let action = match &set_aside {
             Some(clause) => {
                 let table = load::foreign_table(relation.oid())?;
-                clause.shipped(&conflict::scope(table, result, clause.excluded()))?
+                let user = compat::merging::acts_as((*root).parse, entry);
+                clause.shipped(&conflict::clause_scope(table, result, clause.excluded(), user))?
             }
             None if do_nothing => OnConflict::DoNothing,
             None => OnConflict::Error,

@@ -11,9 +11,8 @@
 use super::cost;
 use super::relinfo::{Estimate, RelInfo};
 use super::routing::Routing;
-use super::scan::clause_list;
+use super::scan::{self, clause_list};
 use super::targets;
-use crate::deparse;
 use crate::error::Failure;
 use crate::pg::{compat, ffi, node};
 use pgrx::pg_sys;
@@ -89,7 +88,7 @@ unsafe fn param_infos(
     unsafe {
         let mut consider = |clause: *mut pg_sys::RestrictInfo| {
             if !pg_sys::join_clause_is_movable_to(clause, rel)
-                || deparse::foreign_expr(&info.scope, (*clause).clause).is_err()
+                || scan::ships(info, clause, rel).is_err()
             {
                 return;
             }
@@ -172,7 +171,7 @@ unsafe fn estimate(
     unsafe {
         let (mut remote, mut local) = (Vec::new(), info.local_conds.clone());
         for clause in node::list_vec::<pg_sys::RestrictInfo>((*param).ppi_clauses) {
-            match deparse::foreign_expr(&info.scope, (*clause).clause) {
+            match scan::ships(info, clause, rel) {
                 Ok(()) => remote.push(clause),
                 Err(_) => local.push(clause),
             }

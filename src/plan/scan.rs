@@ -5,7 +5,7 @@ use super::relinfo::RelInfo;
 use super::row_identity;
 use super::{cost, parameterized, paths};
 use super::{prune, sharded};
-use crate::deparse::{self, From, Scope};
+use crate::deparse::{self, From, NotShipped, Scope};
 use crate::error::Failure;
 use crate::options::load;
 use crate::pg::{compat, node};
@@ -82,7 +82,7 @@ pub unsafe fn rel_size(
         }
         info.scope.servers = Some(Rc::new(servers(rel, &info)));
         for clause in node::list::<pg_sys::RestrictInfo>((*rel).baserestrictinfo) {
-            match deparse::foreign_expr(&info.scope, (*clause).clause) {
+            match ships(&info, clause, rel) {
                 Ok(()) => info.remote_conds.push(clause),
                 Err(reason) => {
                     info.local_conds.push(clause);
@@ -103,6 +103,26 @@ pub unsafe fn rel_size(
         estimate_size(root, rel, &mut info)?;
         info.install(rel);
         Ok(())
+    }
+}
+
+/// Whether the shards may evaluate a condition on the base relation `rel`. They do so in an order of their own: one that
+/// could give rows away, by an error for example, must wait until row-level security has had its say.
+///
+/// # Safety
+/// The condition is one of the query, the relation's state is `info`.
+pub(super) unsafe fn ships(
+    info: &RelInfo,
+    clause: *mut pg_sys::RestrictInfo,
+    rel: *mut pg_sys::RelOptInfo,
+) -> Result<(), NotShipped> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        deparse::foreign_expr(&info.scope, (*clause).clause)?;
+        match pg_sys::restriction_is_securely_promotable(clause, rel) {
+            true => Ok(()),
+            false => Err(NotShipped::Secrecy),
+        }
     }
 }
 
