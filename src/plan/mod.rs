@@ -39,5 +39,6 @@ pub mod statistics;
 mod stays;
 mod targets;
 mod transition;
+mod ungrouped;
 pub mod upper;
 mod window;

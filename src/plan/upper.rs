@@ -1,7 +1,9 @@
 //! What comes after joining: GetForeignUpperPaths for grouping, the final sort and LIMIT.
 
 use super::relinfo::{RelInfo, Upper};
-use super::{batched, cost, deciding, distinct, distinct_rows, limit, merge, partial, window};
+use super::{
+    batched, cost, deciding, distinct, distinct_rows, limit, merge, partial, ungrouped, window,
+};
 use crate::deparse::{self, Distinct, GroupBy, SortKey};
 use crate::error::Failure;
 use crate::pg::compat::{self, PathCost};
@@ -161,7 +163,7 @@ unsafe fn grouping(
         let groups: Vec<_> = (0..exprs.len()).filter(|&i| is_group(i)).map(|i| exprs[i]).collect();
         // What merely depends on the grouping columns, by a primary key of the parent, the shard may not know to do so.
         let mut all = exprs.iter().copied().chain(node::list(having));
-        if all.any(|expr| has_ungrouped(expr.cast(), &groups)) {
+        if all.any(|expr| ungrouped::has(expr.cast(), &groups)) {
             return None;
         }
         let mut tlist: *mut pg_sys::List = std::ptr::null_mut();
@@ -203,31 +205,6 @@ unsafe fn grouping(
         let group_by = GroupBy::from_query(parse, tlist).ok()?;
         Some(Upper { tlist, group_by, having: shipped, local_having: local, ..Upper::default() })
     }
-}
-
-/// Whether the expression has columns of this query that are neither in `groups` nor aggregated.
-unsafe fn has_ungrouped(expr: *mut pg_sys::Node, groups: &[*mut pg_sys::Expr]) -> bool {
-    struct Groups<'a>(&'a [*mut pg_sys::Expr]);
-
-    #[pgrx::pg_guard]
-    unsafe extern "C-unwind" fn walk(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
-        // SAFETY: `context` is the value below; nodes are valid or NULL.
-        unsafe {
-            let Groups(groups) = &*context.cast::<Groups<'_>>();
-            if node.is_null() || groups.iter().any(|&own| pg_sys::equal(own.cast(), node.cast())) {
-                return false;
-            }
-            match node::tag(node) {
-                pg_sys::NodeTag::T_Aggref | pg_sys::NodeTag::T_GroupingFunc => false,
-                pg_sys::NodeTag::T_Var => true,
-                _ => pg_sys::expression_tree_walker(node, Some(walk), context),
-            }
-        }
-    }
-
-    let mut groups = Groups(groups);
-    // SAFETY: the caller hands a valid expression.
-    unsafe { walk(expr, (&raw mut groups).cast()) }
 }
 
 /// Adds the aggregates of an expression that itself is computed here. Its columns are grouping columns.
