@@ -15,6 +15,12 @@ sql coordinator coord -c "CREATE TABLE parts (id int, v text)" \
     -c "CREATE FOREIGN TABLE part0 (CHECK (abs(id % 2) = 0)) INHERITS (parts) SERVER main" \
     -c "CREATE FOREIGN TABLE part1 (CHECK (abs(id % 2) = 1)) INHERITS (parts) SERVER main"
 
+# A function whose result cannot be read.
+sql main db -c "CREATE FUNCTION public.unfit(i int) RETURNS text LANGUAGE sql AS \$\$ SELECT 'abc'::text \$\$"
+sql coordinator coord -c "CREATE SERVER cluster FOREIGN DATA WRAPPER plproxy OPTIONS (p0 'host=127.0.0.1 port=${PORT[main]} dbname=db user=postgres')" \
+    -c "CREATE USER MAPPING FOR postgres SERVER cluster" \
+    -c "CREATE FUNCTION unfit(i int) RETURNS int LANGUAGE plproxy AS \$\$ CLUSTER 'cluster'; RUN ON 0; SELECT unfit(i); \$\$"
+
 # One round: reads of a table and of a sharded parent, joins, groups, errors, writes, savepoints, cursors.
 sql coordinator coord <<'SQL'
 CREATE PROCEDURE round(i int) LANGUAGE plpgsql AS $$
@@ -31,6 +37,10 @@ BEGIN
   BEGIN
     INSERT INTO part0 VALUES (0, 'twice');
   EXCEPTION WHEN unique_violation THEN NULL;
+  END;
+  BEGIN
+    PERFORM unfit(i);
+  EXCEPTION WHEN invalid_text_representation THEN NULL;
   END;
   OPEN c FOR SELECT * FROM parts ORDER BY v;
   FETCH c INTO r;

@@ -18,8 +18,8 @@ pub(super) struct Peer {
     pub(super) plan: Option<Plan>,
 }
 
-/// Sends a cancel request and waits until the server has taken it (it closes the connection then). Interrupts
-/// are not raised.
+/// Sends a cancel request and waits until the server has taken it: it closes the connection then, or says something, which
+/// it should not. Interrupts are not raised.
 pub(super) fn request(peer: &Peer, pid: i32, key: i32, deadline: Instant) -> Result<(), WireError> {
     let socket = Socket::open(&peer.address)?;
     let connected = socket.connect(&peer.address).map_err(|error| failed(&text_of(&error)))?;
@@ -50,8 +50,8 @@ pub(super) fn request(peer: &Peer, pid: i32, key: i32, deadline: Instant) -> Res
     loop {
         link.flush()?;
         match link.fill() {
-            Ok(Fill::End) | Err(_) => return Ok(()),
-            Ok(_) => {}
+            Ok(Fill::End | Fill::Some | Fill::More | Fill::Held) | Err(_) => return Ok(()),
+            Ok(Fill::Nothing) => {}
         }
         if wait::wait_quietly(&[link.want()], deadline) == Wake::Deadline {
             return Err(WireError::Deadline);

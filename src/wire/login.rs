@@ -64,6 +64,9 @@ impl From<WireError> for Refusal {
     }
 }
 
+/// A server that sends more before it is ready for a query means no good: while it sends, nobody looks at interrupts.
+const MOST_MESSAGES: u32 = 1000;
+
 /// Logs in.
 pub(super) async fn log_in(
     info: &ConnInfo,
@@ -107,7 +110,10 @@ pub(super) async fn log_in(
     let mut facts = Facts::default();
     let mut notices = Vec::new();
     let mut admitted = false;
-    loop {
+    for count in 0.. {
+        if count == MOST_MESSAGES {
+            return Err(Refusal::last("the server does not come to the end of the log-in"));
+        }
         let (tag, body) = next(&mut link, pause).await?;
         match tag {
             b'R' if !admitted => {
