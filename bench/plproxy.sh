@@ -2,7 +2,7 @@
 # Side by side: the function language against PL/Proxy itself, in the same run, on the six workloads of the 2015
 # walk-through over 32 databases, and RUN ON ALL over them.
 #
-#   bench/plproxy.sh [workload...]      ROUNDS=4, CLIENTS="1 8 45", SLICE=2 by default: about ten minutes
+#   bench/plproxy.sh [workload...]      ROUNDS=5, CLIENTS="1 8 45", SLICE=1 by default: about ten minutes
 #
 # For each line both contestants' clients connect, call the function on every partition until its statements are prepared,
 # and are then stopped (SIGSTOP): nothing of that is measured. From then on they run in turn, for SLICE seconds each after a
@@ -18,8 +18,8 @@ source "$ROOT/scripts/cluster.sh"
 # shellcheck source=bench/plproxy_lib.sh
 source "$ROOT/bench/plproxy_lib.sh"
 
-rounds=${ROUNDS:-4}
-slice=${SLICE:-2}
+rounds=${ROUNDS:-5}
+slice=${SLICE:-1}
 read -r -a clients <<<"${CLIENTS:-1 8 45}"
 if [[ $# -gt 0 ]]; then workloads=("$@"); fi
 # By contestant: its pgbench, and the files that tell what its backends have used.
@@ -71,27 +71,29 @@ reports() {
     wait_for 60 "[[ \$(grep -c ^progress: '$WORK/$1.out') -ge $2 ]]" || die "$1: no progress; $(tail -3 "$WORK/$1.out")"
 }
 
-# nanoseconds CONTESTANT: what its backends have used so far.
-nanoseconds() {
+# account CONTESTANT: the nanoseconds that its backends have used so far, and the time.
+account() {
     # shellcheck disable=SC2086
-    cat ${used[$1]} 2>/dev/null | awk '{ sum += $1 } END { printf "%.0f\n", sum }'
+    cat ${used[$1]} 2>/dev/null | awk -v now="$EPOCHREALTIME" '{ sum += $1 } END { printf "%.0f %s\n", sum, now }'
 }
 
 # turn CONTESTANT: lets it run; adds its calls per second and microseconds per call to its files.
 turn() {
-    local seen before after
+    local seen before after used_at_once
     seen=$(grep -c ^progress: "$WORK/$1.out" || true)
     kill -CONT "${pgbench[$1]}"
     # One report of the time it stood still and one of what is left of the second; from there on they are whole seconds.
     reports "$1" $((seen + 2))
-    before=$(nanoseconds "$1")
+    before=$(account "$1")
     reports "$1" $((seen + 2 + slice))
-    after=$(nanoseconds "$1")
+    after=$(account "$1")
     kill -STOP "${pgbench[$1]}"
-    grep ^progress: "$WORK/$1.out" | awk -v first=$((seen + 2)) -v last=$((seen + 2 + slice)) -v cpu=$((after - before)) \
+    # A busy machine looks at the accounts later than at the calls: both are taken by the second.
+    used_at_once=$(awk '{ print ($3 - $1) / 1000 / ($4 - $2) }' <<<"$before $after")
+    grep ^progress: "$WORK/$1.out" | awk -v first=$((seen + 2)) -v last=$((seen + 2 + slice)) -v cpu="$used_at_once" \
         -v rates="$WORK/$1.rates" -v costs="$WORK/$1.costs" '
         NR == first { from = $2 } NR > first && NR <= last { calls += $4 * ($2 - at) } { at = $2 } NR == last { to = $2 }
-        END { if (calls < 1) exit 1; print calls / (to - from) >>rates; print cpu / 1000 / calls >>costs }' ||
+        END { if (calls < 1) exit 1; rate = calls / (to - from); print rate >>rates; print cpu / rate >>costs }' ||
         die "$1: no calls in a slice; $(tail -3 "$WORK/$1.out")"
     if troubles "$1" >&2; then die "$1: there were errors"; fi
 }
