@@ -83,15 +83,24 @@ unsafe fn produce(request: *mut AsyncRequest) -> Result<(), Failure> {
         let Some(run) = (*scan).ExecProcNodeReal else {
             return Err(Failure::internal("a scan was not initialised"));
         };
-        let slot = pg_sys::ffi::pg_guard_ffi_boundary(|| run(scan));
-        let waits = state_of(request).is_some_and(|state| {
+        let slot = loop {
+            let slot = pg_sys::ffi::pg_guard_ffi_boundary(|| run(scan));
+            let Some(state) = state_of(request).filter(|state| is_empty(slot) && state.waits())
+            else {
+                break Some(slot);
+            };
+            // A look at what has come. That a connection has died while it idled shows here, too: as long as there is one
+            // request on it, it can be sent again.
+            if !state.is_ready() {
+                break None;
+            }
+        };
+        if let Some(state) = state_of(request) {
             state.set_patient(true);
-            state.waits()
-        });
-        if waits && is_empty(slot) {
-            ExecAsyncRequestPending(request);
-        } else {
-            ExecAsyncRequestDone(request, slot);
+        }
+        match slot {
+            None => ExecAsyncRequestPending(request),
+            Some(slot) => ExecAsyncRequestDone(request, slot),
         }
         Ok(())
     }

@@ -243,7 +243,7 @@ pub(super) fn count_all(mut sent: Vec<Sent>) -> Result<u64, Failure> {
         }
         let alone = sent.len() == 1;
         let (done, waiting): (Vec<_>, Vec<_>) =
-            sent.into_iter().partition(|sent| alone || sent.participant.is_ready(&sent.ticket));
+            sent.into_iter().partition(|sent| alone || sent.participant.has_answer(&sent.ticket));
         for Sent { participant, ticket, sql } in done {
             affected += super::modify_state::affected(&participant.wait(ticket, &sql)?);
         }

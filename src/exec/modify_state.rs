@@ -84,9 +84,9 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Whether the answer is there.
+    /// Whether the answer is there, once it was waited for.
     pub fn is_ready(&self, participant: &Participant) -> bool {
-        self.ticket.as_ref().is_none_or(|ticket| participant.is_ready(ticket))
+        self.ticket.as_ref().is_none_or(|ticket| participant.has_answer(ticket))
     }
 }
 

@@ -165,9 +165,9 @@ impl Stream {
         self.pending.as_ref()
     }
 
-    /// Whether [`Stream::receive`] would not wait.
+    /// Whether [`Stream::receive`] would not wait, as far as answers have been read: whoever waits reads them.
     pub fn is_ready(&self) -> bool {
-        self.pending.as_ref().is_none_or(|ticket| self.participant.is_ready(ticket))
+        self.pending.as_ref().is_none_or(|ticket| self.participant.has_answer(ticket))
     }
 
     /// The columns of the first batch, once received, if they have not been looked at yet.

@@ -2,7 +2,8 @@
 //! postmaster's death are seen at once.
 //!
 //! WaitEventSets are kept for the life of the backend, one for each group of sockets that was waited for lately: a
-//! look-up that asks a shard again costs one epoll_wait and nothing else.
+//! look-up that asks a shard again costs one epoll_wait and nothing else. A set that holds more sockets does as well, as long
+//! as the others keep silent: while many shards answer one by one, those that are left are waited for by the set of all.
 
 use super::compat;
 use pgrx::pg_sys;
@@ -21,6 +22,13 @@ pub struct Want {
     pub read: bool,
     /// Wait until it can be written.
     pub write: bool,
+}
+
+impl Want {
+    /// Whether both are of one socket.
+    fn is_of(&self, other: &Want) -> bool {
+        self.fd == other.fd && self.serial == other.serial
+    }
 }
 
 /// Why [`wait`] came back.
@@ -61,10 +69,10 @@ pub fn wait_all(wants: &[Want], deadline: Option<Instant>, ready: impl FnMut(usi
 
 /// Gives `ready` the places in `wants` of all the sockets that are ready now, and looks at interrupts. False when not all
 /// of them could be looked at.
-pub fn look(wants: &[Want], ready: impl FnMut(usize)) -> bool {
+pub fn look(wants: &[Want], mut ready: impl FnMut(usize)) -> bool {
     // The latch goes before sockets.
-    let looked = match fire(wants, 0, wants.len() + 1, ready) {
-        Fired::Latch => false,
+    let looked = match fire(wants, true, 0, wants.len() + 1, &mut ready) {
+        Fired::Latch | Fired::Others => false,
         Fired::Sockets(count) => count < MOST,
     };
     pgrx::check_for_interrupts!();
@@ -75,21 +83,28 @@ fn wait_for(
     wants: &[Want],
     deadline: Option<Instant>,
     room: usize,
-    ready: impl FnMut(usize),
+    mut ready: impl FnMut(usize),
 ) -> Wake {
     pgrx::check_for_interrupts!();
-    let timeout = match deadline {
-        None => -1,
-        Some(deadline) => {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Wake::Deadline;
+    let mut exactly = false;
+    let fired = loop {
+        let timeout = match deadline {
+            None => -1,
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Wake::Deadline;
+                }
+                // Rounded up, so that the deadline has passed when the wait ends by it.
+                left.as_millis().min(i32::MAX as u128 - 1) as i64 + 1
             }
-            // Rounded up, so that the deadline has passed when the wait ends by it.
-            left.as_millis().min(i32::MAX as u128 - 1) as i64 + 1
+        };
+        match fire(wants, exactly, timeout, room, &mut ready) {
+            // They would not go away.
+            Fired::Others if !exactly => exactly = true,
+            fired => break fired,
         }
     };
-    let fired = fire(wants, timeout, room, ready);
     pgrx::check_for_interrupts!();
     match fired {
         Fired::Sockets(0) if deadline.is_some() => Wake::Deadline,
@@ -103,15 +118,24 @@ enum Fired {
     Latch,
     /// So many sockets.
     Sockets(usize),
+    /// Nothing but sockets that nobody has asked for.
+    Others,
 }
 
 /// So many events are taken at once.
 const MOST: usize = 64;
 
-/// Waits up to `timeout` milliseconds, forever if that is negative, for at most `room` events.
-fn fire(wants: &[Want], timeout: i64, room: usize, mut ready: impl FnMut(usize)) -> Fired {
-    let set = prepare(wants);
-    let mut fired = Fired::Sockets(0);
+/// Waits up to `timeout` milliseconds, forever if that is negative, for at most `room` events. Unless `exactly`, sockets
+/// that nobody has asked for may end it.
+fn fire(
+    wants: &[Want],
+    exactly: bool,
+    timeout: i64,
+    room: usize,
+    ready: &mut impl FnMut(usize),
+) -> Fired {
+    let (set, is_larger) = prepare(wants, exactly);
+    let (mut latch, mut own, mut others) = (false, 0, 0);
     // SAFETY: the set is alive (backend lifetime); the events are plain data the call fills, as many as it says;
     // MyLatch is set in every backend and worker.
     unsafe {
@@ -127,16 +151,28 @@ fn fire(wants: &[Want], timeout: i64, room: usize, mut ready: impl FnMut(usize))
             let event = event.assume_init_ref();
             if event.events & pg_sys::WL_LATCH_SET != 0 {
                 pg_sys::ResetLatch(pg_sys::MyLatch);
-                fired = Fired::Latch;
-            } else if let Ok(index) = usize::try_from(event.pos - SOCKETS) {
-                ready(index);
-                if let Fired::Sockets(count) = &mut fired {
-                    *count += 1;
+                latch = true;
+                continue;
+            }
+            let place = if is_larger {
+                wants.iter().position(|want| want.fd == event.fd)
+            } else {
+                usize::try_from(event.pos - SOCKETS).ok()
+            };
+            match place {
+                Some(place) => {
+                    ready(place);
+                    own += 1;
                 }
+                None => others += 1,
             }
         }
     }
-    fired
+    match (latch, own, others) {
+        (true, ..) => Fired::Latch,
+        (_, 0, 1..) => Fired::Others,
+        _ => Fired::Sockets(own),
+    }
 }
 
 /// Sleeps until one of `wants` is ready or `deadline` has passed; interrupts are neither looked at nor lost (the
@@ -186,16 +222,25 @@ fn free(set: Set) {
     unsafe { pg_sys::FreeWaitEventSet(set.raw) };
 }
 
-/// A kept set, made to hold exactly `wants` besides the latch and the postmaster's death.
-fn prepare(wants: &[Want]) -> *mut pg_sys::WaitEventSet {
+/// A kept set, made to wait for `wants` besides the latch and the postmaster's death; and whether it holds other sockets,
+/// too, which it never does with `exactly`.
+fn prepare(wants: &[Want], exactly: bool) -> (*mut pg_sys::WaitEventSet, bool) {
     let known = SETS.with(|cell| {
         let mut sets = cell.borrow_mut();
-        let place = sets.iter().position(|set| {
-            set.wants.len() == wants.len()
-                && set.wants.iter().zip(wants).all(|(a, b)| a.fd == b.fd && a.serial == b.serial)
+        let same = |set: &Set| set.wants.len() == wants.len() && holds(&set.wants, wants);
+        let place = sets.iter().position(same).or_else(|| {
+            let larger = |set: &Set| set.wants.len() > wants.len() && holds(&set.wants, wants);
+            if exactly { None } else { sets.iter().position(larger) }
         })?;
         let mut set = sets.remove(place);
-        for (position, (have, want)) in (SOCKETS..).zip(set.wants.iter_mut().zip(wants)) {
+        let mut places = SOCKETS..;
+        let mut have = set.wants.iter_mut();
+        for want in wants {
+            let Some((position, have)) =
+                places.by_ref().zip(have.by_ref()).find(|(_, have)| have.is_of(want))
+            else {
+                break;
+            };
             if have != want {
                 // SAFETY: the socket is in the set, at this position.
                 unsafe {
@@ -205,9 +250,9 @@ fn prepare(wants: &[Want]) -> *mut pg_sys::WaitEventSet {
                 *have = *want;
             }
         }
-        let raw = set.raw;
+        let found = (set.raw, set.wants.len() > wants.len());
         sets.insert(0, set);
-        Some(raw)
+        Some(found)
     });
     known.unwrap_or_else(|| {
         let raw = build(wants);
@@ -218,8 +263,14 @@ fn prepare(wants: &[Want]) -> *mut pg_sys::WaitEventSet {
             }
             sets.insert(0, Set { raw, wants: wants.to_vec() });
         });
-        raw
+        (raw, false)
     })
+}
+
+/// Whether the sockets of `wants` are among those of a set, in the same order.
+fn holds(set: &[Want], wants: &[Want]) -> bool {
+    let mut set = set.iter();
+    wants.iter().all(|want| set.any(|have| have.is_of(want)))
 }
 
 /// The position of the first socket in a set: 0 and 1 are the latch and the postmaster.

@@ -38,7 +38,7 @@ impl Participant {
             self.replace()?;
         }
         let ticket = self.session().submit(request).map_err(|error| self.fail(error, Some(sql)))?;
-        let waited = guard::catch(|| watch::wait_any(&[(self.session(), &ticket)], None));
+        let waited = guard::catch(|| watch::wait_for(&[(self.session(), &ticket)], None));
         let stopped = match waited {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(Err(error)),

@@ -31,10 +31,11 @@ mod worker;
 pub use copy::Feeder;
 pub use gid::{Gid, NotOurs};
 pub use nesting::Stamp;
-pub use participant::{Participant, wait_any};
+pub use participant::Participant;
 pub use places::{Place, set_finder};
 pub use registry::{enlist, enlist_all, enlist_kept, enlist_ready, rely_on};
 pub use resolver::{Decision, decide, force, resolve, survey};
+pub use watch::wait_any;
 
 use crate::pg::worker::Lives;
 

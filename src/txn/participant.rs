@@ -197,7 +197,7 @@ impl Participant {
 
     /// Waits for the answer. Err: a deadlock was found, and this transaction has to end it.
     fn await_reply(&self, ticket: Ticket, sql: &str) -> Result<Result<Reply, WireError>, Failure> {
-        let waited = watch::wait_any(&[(self.session(), &ticket)], None).map_err(|failure| {
+        let waited = watch::wait_for(&[(self.session(), &ticket)], None).map_err(|failure| {
             remote_sql(failure, sql).add_context(format!("server \"{}\"", self.server_name()))
         })?;
         Ok(waited.and_then(|()| self.session().wait(ticket, None)))
@@ -213,6 +213,11 @@ impl Participant {
     /// at once, be it with an error.
     pub fn is_ready(&self, ticket: &Ticket) -> bool {
         self.session().pump().is_err() || self.session().is_complete(ticket)
+    }
+
+    /// Whether the answer has been read: what [`watch::wait_any`] has come back for. Reads nothing.
+    pub fn has_answer(&self, ticket: &Ticket) -> bool {
+        self.session().is_complete(ticket)
     }
 
     /// Closes a portal with the next request, if there is one: the end of the transaction closes all.
@@ -366,16 +371,6 @@ impl Participant {
                 .map_err(|error| self.fail(error, None))?;
         }
         Ok(())
-    }
-}
-
-/// Waits until at least one of the tickets is complete. A lost connection counts as complete: waiting for its
-/// ticket gives the error, or the answer of a second attempt.
-pub fn wait_any(of: &[(&Participant, &Ticket)], deadline: Option<Instant>) -> Result<(), Failure> {
-    let tickets: Vec<_> = of.iter().map(|(p, ticket)| (p.session(), *ticket)).collect();
-    match watch::wait_any(&tickets, deadline)? {
-        Err(error) if !error.is_fatal() => Err(error.to_failure()),
-        _ => Ok(()),
     }
 }
 

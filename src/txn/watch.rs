@@ -22,11 +22,21 @@ const LOOKS_PER_CALL: u32 = 20;
 
 /// Waits until one of the tickets is complete (see [`Session::wait_any`]) or `deadline` has passed. Err: this
 /// transaction was chosen to end a deadlock.
-pub fn wait_any(
+pub fn wait_for(
     of: &[(&Session, &Ticket)],
     deadline: Option<Instant>,
 ) -> Result<Result<(), WireError>, Failure> {
     wait_with(deadline, |end| Session::wait_any(of, end))
+}
+
+/// Waits until at least one of the tickets is complete. A lost connection counts as complete: waiting for its
+/// ticket gives the error, or the answer of a second attempt.
+pub fn wait_any(of: &[(&Participant, &Ticket)], deadline: Option<Instant>) -> Result<(), Failure> {
+    let tickets: Vec<_> = of.iter().map(|(p, ticket)| (p.session(), *ticket)).collect();
+    match wait_for(&tickets, deadline)? {
+        Err(error) if !error.is_fatal() => Err(error.to_failure()),
+        _ => Ok(()),
+    }
 }
 
 /// Waits by `wait`, which is given a deadline and called again when that has passed. Err as above.

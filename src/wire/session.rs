@@ -93,9 +93,16 @@ impl Session {
         self.0.engine.borrow_mut().pump()
     }
 
-    /// Whether the ticket's reply is complete (after `pump`).
+    /// Whether the ticket's reply is complete (after `pump`); on a dead session it is, with the session's error.
     pub fn is_complete(&self, ticket: &Ticket) -> bool {
-        ticket.0.borrow().done
+        let mut slot = ticket.0.borrow_mut();
+        if !slot.done
+            && let Some(error) = &self.0.engine.borrow().dead
+        {
+            slot.error.get_or_insert_with(|| error.clone());
+            slot.done = true;
+        }
+        slot.done
     }
 
     /// The ticket's reply if it is complete, else the ticket again. Reads nothing.
@@ -145,38 +152,42 @@ impl Session {
     }
 
     /// Waits until at least one of the tickets is complete. A connection that breaks completes its tickets, with
-    /// their error.
+    /// their error. All that has come meanwhile is read, so [`Session::is_complete`] tells which are.
     pub fn wait_any(
         of: &[(&Session, &Ticket)],
         deadline: Option<Instant>,
     ) -> Result<(), WireError> {
         let mut wants: Vec<Want> = Vec::with_capacity(of.len());
+        // Whose each of `wants` is, and which of them have something to read.
+        let mut owners: Vec<usize> = Vec::with_capacity(of.len());
+        let mut ready: Vec<usize> = Vec::with_capacity(of.len());
+        let is_done = || of.iter().any(|(session, ticket)| session.is_complete(ticket));
         loop {
-            if of.is_empty() || of.iter().any(|(session, ticket)| session.is_complete(ticket)) {
+            if of.is_empty() || is_done() {
                 return Ok(());
             }
             wants.clear();
-            for (session, _) in of {
+            owners.clear();
+            ready.clear();
+            for (index, (session, _)) in of.iter().enumerate() {
                 let want = session.want();
                 match wants.iter_mut().find(|have| have.serial == want.serial) {
                     Some(have) => have.write |= want.write,
-                    None => wants.push(want),
-                }
-            }
-            let wake = wait::wait(&wants, deadline);
-            for (session, ticket) in of {
-                // A failure has been put to the tickets; one of a dead session's past is completed here.
-                if let Err(error) = session.pump() {
-                    let mut slot = ticket.0.borrow_mut();
-                    if !slot.done {
-                        slot.error = Some(error);
-                        slot.done = true;
+                    None => {
+                        wants.push(want);
+                        owners.push(index);
                     }
                 }
             }
-            if wake == Wake::Deadline
-                && !of.iter().any(|(session, ticket)| session.is_complete(ticket))
-            {
+            let wake = wait::wait_all(&wants, deadline, |socket| ready.push(owners[socket]));
+            if wake == Wake::Deadline {
+                ready.clone_from(&owners);
+            }
+            for &index in &ready {
+                // A failure is put to the tickets.
+                let _ = of[index].0.pump();
+            }
+            if wake == Wake::Deadline && !is_done() {
                 return Err(WireError::Deadline);
             }
         }
