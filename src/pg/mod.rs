@@ -32,6 +32,7 @@ pub mod lock;
 pub mod memory;
 pub mod node;
 pub mod order;
+pub mod partition;
 pub mod random;
 pub mod relation;
 pub mod spi;

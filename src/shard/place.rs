@@ -7,9 +7,10 @@
 //!
 //! Whether the row satisfies all constraints of the chosen placement is not looked at here.
 
+use super::member::Member;
 use super::rule::{Condition, Evaluator, Origin, Rule};
 use super::saying::in_parents_terms;
-use super::table::{Member, ShardedTable};
+use super::table::ShardedTable;
 use super::truth::{Formula, Truth};
 use crate::error::{Failure, SqlState};
 use crate::pg::attempt::Trust;

@@ -5,9 +5,9 @@
 //! map does not name is left out. Placements that say nothing of the kind are always named.
 
 use super::expression::trust_of;
+use super::member::Member;
 use super::pin::{MAX_CANDIDATES, Pins, Value};
 use super::saying::{Saying, is_whole, sayings};
-use super::table::Member;
 use crate::error::Failure;
 use crate::pg::attempt::{Trust, attempt};
 use crate::pg::memory::{self, ContextGuard};

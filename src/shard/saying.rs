@@ -1,7 +1,7 @@
 //! What a placement's rule says of the form `expression = constant`, the stuff that maps are made of.
 
+use super::member::Member;
 use super::rule::{Condition, Rule};
-use super::table::Member;
 use super::truth::Formula;
 use crate::pg::node::{self, cast, list_vec};
 use pgrx::pg_sys;

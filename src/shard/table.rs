@@ -11,52 +11,20 @@ use super::layout::{
     columns_by_name, deletes_row_by_row, has_insert_triggers, same_columns, same_generated,
     updates_row_by_row,
 };
+use super::member::Member;
 use super::pin::{Pins, Value};
 use super::place::Decisive;
 use super::refute::{Verdict, refute};
 use super::routes::Routes;
-use super::rule::{Origin, Rule};
+use super::rule::Origin;
 use crate::error::Failure;
 use crate::options::load::{self, ForeignTable};
 use crate::pg::relation::Relation;
-use crate::pg::{catalog, compat, ffi, node};
+use crate::pg::{catalog, compat, ffi, node, partition};
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
 use std::cell::OnceCell;
 use std::rc::Rc;
-
-/// One placement of a sharded table.
-pub struct Member {
-    /// The foreign table.
-    pub relid: Oid,
-    /// Its server.
-    pub server: Oid,
-    /// Whether it has row triggers for INSERT.
-    pub insert_triggers: bool,
-    pub(super) rule: Option<Rc<Rule>>,
-    /// Where its columns are not the parent's under the same numbers: the parent's number of each, 0 for none.
-    pub(super) columns: Option<Vec<i16>>,
-}
-
-impl Member {
-    /// The expressions that the rule consists of, over the placement's columns.
-    pub fn rule_expressions(&self) -> impl Iterator<Item = *mut pg_sys::Expr> {
-        self.rule.iter().flat_map(|rule| rule.leaves.iter().map(|leaf| leaf.expression()))
-    }
-
-    /// The number that its column `attno` has in the parent; 0 when the parent has no such column.
-    pub fn parent_column(&self, attno: i16) -> i16 {
-        match &self.columns {
-            None => attno,
-            Some(columns) => columns.get(attno as usize - 1).copied().unwrap_or(0),
-        }
-    }
-
-    /// Whether its columns are the parent's under the same numbers.
-    pub fn has_parents_layout(&self) -> bool {
-        self.columns.is_none()
-    }
-}
 
 /// A parent with its placements.
 pub struct ShardedTable {
@@ -76,6 +44,8 @@ pub struct ShardedTable {
     /// triggers for UPDATE and DELETE, and its generated columns are the parent's. The same for DELETE alone.
     pub changes_whole: bool,
     pub deletes_whole: bool,
+    /// The columns it is partitioned by, if it is, and by columns only: each of their values has one partition.
+    key: Option<Vec<i16>>,
     /// Whether one statement can ask all placements.
     pub(super) uniform: bool,
     /// Columns that rules need.
@@ -92,10 +62,15 @@ impl ShardedTable {
     }
 
     /// The columns whose values decide alone on which placement a row is: those of the sharding expression, when the
-    /// placements share one and none of the columns can be NULL, which could be anywhere.
+    /// placements share one, or of the partition key; and none of the columns can be NULL, which could be anywhere.
     pub fn deciding_columns(&self) -> Option<&[i16]> {
-        let columns = self.routes.as_ref().filter(|routes| routes.is_disjoint())?.columns();
-        columns.iter().all(|column| self.not_null.contains(column)).then_some(columns)
+        let routes = self.routes.as_ref().filter(|routes| routes.is_disjoint());
+        let by_key = self.key.as_deref();
+        let can_be_null = |column: &i16| !self.not_null.contains(column);
+        [routes.map(Routes::columns), by_key]
+            .into_iter()
+            .flatten()
+            .find(|columns| !columns.iter().any(can_be_null))
     }
 
     /// Whether column `attno` is declared NOT NULL on every placement.
@@ -104,13 +79,26 @@ impl ShardedTable {
     }
 
     /// Whether rows with the same value in column `own` here and `theirs` there are on placements of the same number.
+    /// Both tables are locked.
     pub fn agrees_with(&self, own: i16, other: &ShardedTable, theirs: i16) -> bool {
-        match (&self.routes, &other.routes) {
-            (Some(routes), Some(others)) => {
-                self.members.len() == other.members.len() && routes.agrees_with(own, others, theirs)
-            }
-            _ => false,
+        if self.members.len() != other.members.len() {
+            return false;
         }
+        let by_routes = match (&self.routes, &other.routes) {
+            (Some(routes), Some(others)) => routes.agrees_with(own, others, theirs),
+            _ => false,
+        };
+        by_routes
+            || (self.key.as_deref() == Some(&[own])
+                && other.key.as_deref() == Some(&[theirs])
+                && partition::alike(self.parent, own, other.parent, theirs).is_some_and(
+                    |mut pairs| {
+                        pairs.all(|(ours, theirs)| {
+                            let number = self.number_of(ours);
+                            number.is_some() && number == other.number_of(theirs)
+                        })
+                    },
+                ))
     }
 
     /// The number of a placement.
@@ -288,7 +276,9 @@ impl ShardedTable {
             let mut used: Vec<i16> = of_rules.chain(of_map).collect();
             used.sort_unstable();
             used.dedup();
+            let key = partition::key(parent).map(|key| key.columns);
             Ok(Some(ShardedTable {
+                key: key.filter(|columns| !columns.contains(&0)),
                 used,
                 parent,
                 members,
