@@ -14,7 +14,7 @@ random_cluster "${SEED:-1}"
 # run KIND SEED COUNT
 run() {
     local got
-    if got=$(python3 "$ROOT/tests/random/compare.py" "${PORT[coordinator]}" "$@" 2>&1); then
+    if got=$(python3 -B "$ROOT/tests/random/compare.py" "${PORT[coordinator]}" "$@" 2>&1); then
         ok "$(head -1 <<<"$got")"
     else
         failed "random $1, seed $2" "$(head -c 20000 <<<"$got")"

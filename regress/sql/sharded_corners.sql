@@ -60,3 +60,15 @@ MERGE INTO s.a USING (VALUES (2, 70)) v(id, n) ON a.id = v.id WHEN MATCHED AND 1
   WHEN NOT MATCHED AND 1 < 2 THEN INSERT (id) VALUES (v.id) WHEN NOT MATCHED THEN DO NOTHING;
 SELECT id, n FROM s.a WHERE id = 2;
 ROLLBACK;
+
+-- Rows that come as text only when the first batch has been looked at, read again before that.
+SET enable_material = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+ALTER SERVER db0 OPTIONS (ADD fetch_size '1');
+ALTER SERVER db1 OPTIONS (ADD fetch_size '1');
+BEGIN;
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE l.b SET t = 'new' WHERE EXISTS (SELECT 1 FROM s.a WHERE (b.n = a.n) IS NOT UNKNOWN AND (b.id < 10 OR a.id % 2 = 1));
+UPDATE l.b SET t = 'new' WHERE EXISTS (SELECT 1 FROM s.a WHERE (b.n = a.n) IS NOT UNKNOWN AND (b.id < 10 OR a.id % 2 = 1));
+SELECT count(*) FROM l.b WHERE t = 'new';
+ROLLBACK;

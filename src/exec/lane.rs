@@ -103,6 +103,18 @@ impl Lane {
         }
     }
 
+    /// Goes back to the first row without asking the server, where that is possible.
+    pub(super) fn rewind(&mut self) -> Result<bool, Failure> {
+        while self.stream.as_ref().is_some_and(Stream::must_drain) {
+            if let Some(stream) = &mut self.stream {
+                stream.receive()?;
+            }
+            // It may be the first batch.
+            self.check_columns()?;
+        }
+        Ok(self.stream.as_mut().is_none_or(Stream::rewind))
+    }
+
     /// Decodes the next row into [`Lane::head`], waiting for it; false when there is none.
     ///
     /// # Safety

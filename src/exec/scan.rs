@@ -327,10 +327,7 @@ impl ScanState {
         if !changed && self.passing.take().is_none() {
             let mut all = true;
             for lane in &mut self.lanes {
-                if let Some(stream) = &mut lane.stream {
-                    stream.drain_for_rewind()?;
-                    all &= stream.rewind();
-                }
+                all &= lane.rewind()?;
             }
             if all {
                 return Ok(());

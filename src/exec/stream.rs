@@ -273,12 +273,9 @@ impl Stream {
         true
     }
 
-    /// Reads the stream to its end so that [`Stream::rewind`] works, when batches are kept.
-    pub fn drain_for_rewind(&mut self) -> Result<(), Failure> {
-        while self.kept.is_some() && (self.pending.is_some() || self.suspended) {
-            self.receive()?;
-        }
-        Ok(())
+    /// Whether the stream has to be read to its end for [`Stream::rewind`] to work.
+    pub fn must_drain(&self) -> bool {
+        self.kept.is_some() && (self.pending.is_some() || self.suspended)
     }
 
     /// Gives the portal up; the stream can be started again.

@@ -15,7 +15,8 @@ random_cluster() {
         sql shard postgres -c "CREATE DATABASE db$number"
         sql shard "db$number" -f "$ROOT/tests/random/shard.sql"
         sql coordinator coord -c "CREATE SERVER db$number FOREIGN DATA WRAPPER $FDW OPTIONS (host '127.0.0.1',
-            port '${PORT[shard]}', dbname 'db$number', fetch_size '${sizes[number]}')" \
+            port '${PORT[shard]}', dbname 'db$number', fetch_size '${sizes[number]}',
+            batch_size '1000', fdw_tuple_cost '0.01', use_remote_estimate 'false')" \
             -c "CREATE USER MAPPING FOR postgres SERVER db$number OPTIONS (user 'postgres')"
     done
     sql coordinator coord -v seed="$1" -f "$ROOT/tests/random/coordinator.sql"

@@ -34,8 +34,11 @@ class Pair:
         for schema, client in zip("sl", self.sides):
             client.run(f"SET search_path = {schema}, public")
 
-    def set(self, said):
-        self.settings = said
+    def set(self, said, servers):
+        self.settings = [*servers, *said]
+        self.sides[0].run("ROLLBACK")
+        for sql in servers:
+            self.sides[0].run(sql)
         for schema, client in zip("sl", self.sides):
             client.run("ROLLBACK")
             for sql in [*said, f"SET search_path = {schema}, public"]:
@@ -113,7 +116,7 @@ def queries(pair, report, count):
     block = 0
     while report.done < count:
         if block == 0:
-            pair.set(settings.some(pair.version))
+            pair.set(settings.some(pair.version), settings.of_servers())
             block = 15
         block -= 1
         parameters = [] if random.random() < 0.3 else None
@@ -199,7 +202,7 @@ def same(pair, report, said, answers):
 
 def changes(pair, report, count):
     while report.done < count:
-        pair.set(settings.some(pair.version))
+        pair.set(settings.some(pair.version), settings.of_servers())
         pair.run("BEGIN")
         said, touched = ["BEGIN"], set()
         good = True

@@ -94,3 +94,5 @@ SELECT format('INSERT INTO s.freea%s SELECT * FROM l.freea WHERE coalesce(abs(mo
 CREATE VIEW s.pairs AS SELECT moda.*, modb.u AS bu, modb.n AS bn, modb.t AS bt, modb.m AS bm FROM s.moda LEFT JOIN s.modb ON moda.id = modb.id AND modb.n < 8;
 CREATE VIEW l.pairs AS SELECT moda.*, modb.u AS bu, modb.n AS bn, modb.t AS bt, modb.m AS bm FROM l.moda LEFT JOIN l.modb ON moda.id = modb.id AND modb.n < 8;
 ANALYZE;
+-- Some tables have statistics, some do not.
+SELECT format('ANALYZE s.%s', name) FROM unnest('{moda,modb,lista,rangea,texta,multia,far,near}'::text[]) name \gexec

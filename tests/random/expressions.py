@@ -31,6 +31,10 @@ class Scope:
 
 
 class Expressions:
+    # Whether everything is such that a shard could compute it.
+    shippable = False
+    tiny = False
+
     def __init__(self, parameters=None):
         # A list collects the types of parameters; None has literals only.
         self.parameters = parameters
@@ -44,7 +48,7 @@ class Expressions:
 
     def of(self, kind, scope, depth=2):
         """An expression of this type."""
-        if depth <= 0 or random.random() < 0.35:
+        if depth <= 0 or random.random() < (0.7 if self.tiny else 0.35):
             found = scope.columns(kind)
             if found and random.random() < 0.8:
                 return random.choice(found)
@@ -61,7 +65,12 @@ class Expressions:
             return f"{random.choice(('greatest', 'least'))}({self.of(kind, scope, depth - 1)}, {self.of(kind, scope, depth - 1)})"
         if choice < 0.24 and self.subquery and depth > 1:
             return self.subquery("scalar", scope, kind)
-        return self.form(random.choice(FORMS[kind]), scope, depth - 1)
+        return self.form(self.choose(FORMS[kind], kind), scope, depth - 1)
+
+    def choose(self, forms, kind=None):
+        if self.shippable:
+            forms = [f for f in forms if not any(part in f for part in NOT_IMMUTABLE)] or [f"{{{kind}}}"]
+        return random.choice(forms)
 
     def form(self, form, scope, depth):
         """Fills the places of a template such as ({int} + {int})."""
@@ -111,15 +120,15 @@ class Expressions:
         if choice < 0.35:
             left, right = random.choice(NUMBERS), random.choice(NUMBERS)
             return f"({self.of(left, scope, depth)} {compare()} {self.of(right, scope, depth)})"
-        if choice < 0.5:
-            kind = random.choice(ORDERED)
+        if choice < 0.5 or self.shippable and choice < 0.7:
+            kind = random.choice(("int", "int8", "text", "date", "numeric") if self.shippable else ORDERED)
             return f"({self.of(kind, scope, depth)} {compare()} {self.of(kind, scope, depth)})"
-        return self.form(random.choice(CONDITIONS), scope, depth)
+        return self.form(self.choose(CONDITIONS), scope, depth)
 
     def key_condition(self, scope):
         keys = [f"{alias}.{name}" for alias, names in scope.relations for name in ("id", "n", "d", "t", "id", "flag") if name in names]
         if not keys:
-            return self.form(random.choice(CONDITIONS), scope, 0)
+            return self.form(self.choose(CONDITIONS), scope, 0)
         key = random.choice(keys)
         kind = COLUMNS[key.split(".")[1]]
         if kind == "bool":
@@ -211,6 +220,9 @@ FORMS = {
     "uuid": ["md5({text})::uuid", "{uuid}"],
     "text[]": ["ARRAY[{text}, {text}]", "({text[]} || {text})", "string_to_array({text}, ' ')", "array_cat({text[]}, {text[]})"],
 }
+# Parts of forms whose result settings decide.
+NOT_IMMUTABLE = ("timestamptz", "to_char", "concat", "format(", "{date}::text", "{interval}::text", "{bytea}::text", "jsonb_build", "to_jsonb", "{date} < {timestamp}",
+                 "{mood}", "{jsonb}::text", "{int[]}::text", "array_to_string", "OVERLAPS", "convert_to", "quote_literal", "num_nulls", "COLLATE")
 CONDITIONS = [
     "({text} LIKE 'text 1%')", "({text} NOT LIKE '%\\_%')", "({text} ILIKE '%T%')", "({text} ~ '^t.*[0-4]$')", "({text} !~* 'X')", "({text} SIMILAR TO '(t|k)%')", "({varchar} LIKE 'v%')", "({bpchar} LIKE 'c3%')",
     "({text} LIKE {text})", "({int} IS NULL)", "({text} IS NULL)", "({numeric} IS NOT NULL)", "({text} IS DISTINCT FROM {text})", "({int} IS NOT DISTINCT FROM {int})", "({int} BETWEEN {int} AND {int})", "({date} NOT BETWEEN {date} AND {date})",

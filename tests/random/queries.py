@@ -5,7 +5,9 @@ import random
 from expressions import COLUMNS, IDENTITY, ORDERED, TYPES, Expressions, Scope
 
 TABLES = ["moda", "moda", "modb", "modb", "freea", "lista", "rangea", "hasha", "texta", "multia", "far", "near", "nearb", "part", "loc", "pairs"]
-KEYS = {"moda": "id", "modb": "id", "freea": "id", "lista": "id", "rangea": "d", "hasha": "id", "texta": "t", "multia": "id"}
+# Tables that one statement may use so that all of it could be sent: sharded alike, on one server, or alone.
+FAMILIES = [["moda", "modb"], ["moda", "modb", "freea"], ["modb", "freea", "pairs"], ["near", "nearb"], ["lista"], ["multia"], ["texta"], ["far"], ["rangea"], ["hasha"], ["moda", "modb", "loc"]]
+KEYS = {"near": "id", "nearb": "id", "far": "id", "moda": "id", "modb": "id", "freea": "id", "lista": "id", "rangea": "d", "hasha": "id", "texta": "t", "multia": "id"}
 BOTH = {**COLUMNS, "bu": "int", "bn": "int", "bt": "text", "bm": "numeric"}
 AGGREGATES = [
     ("int8", "count({int})"), ("int8", "count({text})"), ("int8", "sum({int})"), ("numeric", "avg({int})"), ("numeric", "sum({int8})"), ("numeric", "avg({int8})"), ("numeric", "sum({numeric})"),
@@ -33,6 +35,12 @@ class Queries(Expressions):
         self.subquery = self.sub
         self.ctes = []
         self.weight = 0
+        self.shippable = random.random() < 0.5
+        self.tables = random.choice(FAMILIES) if self.shippable else TABLES
+        # Few parts, so that nothing hinders a shard from doing all of it.
+        self.tiny = self.shippable and random.random() < 0.5
+        if self.tiny:
+            self.subquery = None
 
     def alias(self):
         self.count += 1
@@ -42,6 +50,8 @@ class Queries(Expressions):
 
     def item(self, depth, lateral):
         choice = random.random()
+        if self.shippable and random.random() < 0.8:
+            choice = 1
         alias = self.alias()
         if depth > 0 and choice < 0.16:
             sql, columns = self.select(depth - 1, lateral if random.random() < 0.6 else None)
@@ -55,7 +65,7 @@ class Queries(Expressions):
         if choice < 0.32:
             rows = ", ".join(f"({self.literal('int')}, {self.literal('text')})" for _ in range(random.randint(1, 4)))
             return Item(f"(VALUES {rows}) {alias}(id, t)", alias, {"id": "int", "t": "text"}, None)
-        table = random.choice(TABLES)
+        table = random.choice(self.tables)
         columns = BOTH if table == "pairs" else COLUMNS
         unique = [f"{alias}.u", f"{alias}.bu"] if table == "pairs" else [f"{alias}.u"]
         item = Item(f"{table} {alias}", alias, columns, unique)
@@ -65,7 +75,7 @@ class Queries(Expressions):
     def equality(self, left, right):
         """An equality between a column of each side, mostly of keys."""
         one, other = random.choice(left), random.choice(right)
-        if random.random() < 0.7:
+        if random.random() < (0.95 if self.shippable else 0.7):
             a, b = KEYS.get(getattr(one, "table", ""), "id"), KEYS.get(getattr(other, "table", ""), "id")
             if a in one.columns and b in other.columns and one.columns[a] == other.columns[b]:
                 return f"{one.alias}.{a} = {other.alias}.{b}"
@@ -93,13 +103,13 @@ class Queries(Expressions):
         parts = [equality]
         if random.random() < 0.2 and (second := self.equality(left_items, right_items)):
             parts.append(second)
-        if kind != "FULL JOIN" and random.random() < 0.45:
+        if kind != "FULL JOIN" and random.random() < (0.2 if self.tiny else 0.45):
             side = random.choice((left_items, right_items, left_items + right_items))
             parts.append(self.condition(Scope([(i.alias, i.columns) for i in side], outer if random.random() < 0.3 else None), 2))
         return f"({left} {kind} {right} ON {' AND '.join(parts)})", left_items + right_items
 
     def from_clause(self, depth, outer):
-        count = random.choice((1, 1, 2, 2, 3, 4) if depth >= 2 else (1, 1, 1, 2))
+        count = random.choice((1, 1, 2) if self.tiny else (1, 1, 2, 2, 3, 4) if depth >= 2 else (1, 1, 1, 2))
         sql, items = self.join(count, depth, outer)
         quals = []
         if depth > 0 and random.random() < 0.12:
@@ -129,7 +139,10 @@ class Queries(Expressions):
         quals = [self.condition(inner, 1)] if random.random() < 0.6 else []
         outer = [c for c in scope.columns("int")]
         ints = [f"{item.alias}.{c}" for c, k in item.columns.items() if k == "int"]
-        if ints and outer and random.random() < 0.75:
+        keys = [f"{alias}.{KEYS[item.table]}" for alias, names in scope.relations if getattr(item, "table", "") in KEYS and names.get(KEYS[item.table]) == item.columns[KEYS[item.table]]]
+        if self.shippable and keys and random.random() < 0.8:
+            quals.append(f"{item.alias}.{KEYS[item.table]} = {random.choice(keys)}")
+        elif ints and outer and random.random() < 0.75:
             quals.append(f"{random.choice(ints[:2])} = {random.choice(outer)}")
         where = f" WHERE {' AND '.join(quals)}" if quals else ""
         if form == "scalar":
@@ -163,13 +176,16 @@ class Queries(Expressions):
 
     def where(self, scope, quals, depth):
         quals = list(quals)
-        for _ in range(random.choice((0, 1, 1, 2))):
+        if self.tiny:
+            quals += [self.key_condition(scope)] if random.random() < 0.5 else []
+            return f" WHERE {' AND '.join(quals)}" if quals else ""
+        for _ in range(random.choice((0, 0, 1, 1) if self.shippable else (0, 1, 1, 2))):
             quals.append(self.condition(scope, 3 if depth else 2))
         return f" WHERE {' AND '.join(quals)}" if quals else ""
 
     def select(self, depth, outer=None):
         """A query: SQL and its columns."""
-        choice = random.random()
+        choice = random.choice((0.2, 0.2, 0.45, 0.6)) if self.tiny else random.random()
         if depth > 0 and choice < 0.08:
             return self.set_operation(depth, outer)
         source, items, quals = self.from_clause(depth, outer)
@@ -233,9 +249,15 @@ class Queries(Expressions):
         for number in range(random.choice((0, 0, 1, 1, 2, 3))):
             kind = random.choice(IDENTITY)
             columns = own.columns(kind)
-            if columns and random.random() < 0.6:
+            if self.shippable and random.random() < 0.6:
+                # Few groups.
+                few = [(f"{alias}.{c}", of) for alias, of_all in own.relations for c, of in of_all.items() if c in ("n", "s", "flag", "v", "id", "bn")]
+                key, kind = random.choice(few or [("1 + 0", "int")])
+                if not few:
+                    continue
+            elif columns and random.random() < (0.8 if self.shippable else 0.6):
                 key = random.choice(columns)
-            elif random.random() < 0.4 and (found := [f"{i.alias}.{KEYS[i.table]}" for i in items if getattr(i, "table", "") in KEYS]):
+            elif random.random() < 0.6 and (found := [f"{i.alias}.{KEYS[i.table]}" for i in items if getattr(i, "table", "") in KEYS]):
                 key = random.choice(found)
                 kind = COLUMNS[key.split(".")[1]]
             else:
@@ -250,7 +272,8 @@ class Queries(Expressions):
         self.subquery, self.parameters = saved, parameters
         safe = True
         for number in range(random.randint(1, 4)):
-            kind, form = random.choice(AGGREGATES)
+            plain = self.shippable and random.random() < 0.9
+            kind, form = random.choice([a for a in AGGREGATES if not plain or not any(w in a[1] for w in ("ORDER BY", "_agg", "text}))", "sum({interval})"))])
             name = f"{prefix}a{number}"
             parts.append(f"{self.aggregate(form, scope, items, 1)} AS {name}")
             if "$u" in form and not (all(i.unique for i in items) and len([u for i in items for u in i.unique]) == 1):
@@ -293,8 +316,9 @@ class Queries(Expressions):
                 ("count(*)", "int8"), ("sum({int})", "int8"), ("max({k})", kind), ("min({text})", "text"), ("count({k})", "int8"), ("avg({int})", "numeric"), ("array_agg({int})", "int[]"), ("string_agg({text}, ',')", "text")))
             function = self.form(function.replace("{k}", "{" + kind + "}"), scope, 1)
             keys = [f"{i.alias}.{KEYS[i.table]}" for i in items if getattr(i, "table", "") in KEYS] + own.columns("bool") + own.columns("mood")
+            keys = keys[:1] if keys and self.shippable and random.random() < 0.6 else keys
             partition = f"PARTITION BY {', '.join(random.sample(keys, min(len(keys), random.randint(1, 2))))} " if keys and random.random() < 0.7 else ""
-            order = f"{self.of(random.choice(IDENTITY), own, 1)}, " if random.random() < 0.5 else ""
+            order = f"{self.of(random.choice(IDENTITY), own, 1)}, " if random.random() < (0.2 if self.shippable else 0.5) else ""
             order = "" if order.strip(", ").isdigit() else order
             frame = random.choice(("", "", " ROWS BETWEEN 1 PRECEDING AND 2 FOLLOWING", " RANGE UNBOUNDED PRECEDING", " ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW", " GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW"))
             name = f"{prefix}{number}"
@@ -325,12 +349,12 @@ class Queries(Expressions):
 
     def query(self):
         ctes = []
-        for number in range(random.choice((0, 0, 0, 0, 1, 2))):
+        for number in range(0 if self.tiny else random.choice((0, 0, 0, 0, 1, 2))):
             sql, columns = self.select(1)
             word = random.choice(("", "", "MATERIALIZED ", "NOT MATERIALIZED "))
             ctes.append(f"c{number} AS {word}({sql})")
             self.ctes.append((f"c{number}", columns))
-        sql, _ = self.select(random.choice((1, 2, 2)))
+        sql, _ = self.select(0 if self.tiny else random.choice((1, 2, 2)))
         if random.random() < 0.04:
             sql = f"WITH RECURSIVE w(k, step) AS (SELECT 1, 0 UNION ALL SELECT x.id, step + 1 FROM w JOIN moda x ON x.id = w.k + 3 WHERE step < 5) SELECT w.k, q.* FROM w, ({sql}) q"
             return sql if not ctes else sql.replace("WITH RECURSIVE ", "WITH RECURSIVE " + ", ".join(ctes) + ", ")

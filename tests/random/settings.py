@@ -13,6 +13,19 @@ OTHERS = {
 }
 
 
+OPTIONS = {"fdw_tuple_cost": ("0.01", "1", "100"), "use_remote_estimate": ("false", "false", "false", "true"), "fetch_size": ("1", "7", "100"), "batch_size": ("1", "4", "1000")}
+
+
+def of_servers():
+    """Options of the four servers, for some of them others than for the rest."""
+    cost = random.choice(OPTIONS["fdw_tuple_cost"])
+    return [
+        f"ALTER SERVER db{number} OPTIONS (SET fdw_tuple_cost '{cost}', "
+        + ", ".join(f"SET {name} '{random.choice(OPTIONS[name])}'" for name in ("use_remote_estimate", "fetch_size", "batch_size")) + ")"
+        for number in range(4)
+    ]
+
+
 def some(version):
     """SET statements for a few of them; everything else is reset."""
     said = ["RESET ALL", "SET statement_timeout = '20s'"]
