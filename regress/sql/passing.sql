@@ -74,3 +74,30 @@ SELECT * FROM slow \g /dev/null
 RESET statement_timeout;
 SELECT count(*) FROM t;
 SELECT id FROM failing WHERE id = 5;
+-- What a shard's session writes differently since something there has changed its settings: found out in time.
+\c :db0
+CREATE TABLE bin (id int, b bytea, z timestamptz);
+INSERT INTO bin SELECT i, '\x00ff', '2020-01-01 00:00:00+00' FROM generate_series(1, 300) i;
+CREATE VIEW escaping AS SELECT id, b FROM (SELECT id, b, set_config('bytea_output', 'escape', false) s FROM bin OFFSET 0) x WHERE s <> '';
+CREATE VIEW escaping_later AS SELECT id, b FROM (SELECT id, b, CASE WHEN id = 150 THEN set_config('bytea_output', 'escape', false) ELSE 'x' END s FROM bin ORDER BY id OFFSET 0) x WHERE s <> '';
+CREATE VIEW moving AS SELECT id, z FROM (SELECT id, z, CASE WHEN id = 150 THEN set_config('TimeZone', 'Asia/Tokyo', false) ELSE 'x' END s FROM bin ORDER BY id OFFSET 0) x WHERE s <> '';
+\c :coord
+CREATE FOREIGN TABLE bin (id int, b bytea, z timestamptz) SERVER db0 OPTIONS (schema_name 'public');
+CREATE FOREIGN TABLE escaping (id int, b bytea) SERVER db0 OPTIONS (schema_name 'public');
+CREATE FOREIGN TABLE escaping_later (id int, b bytea) SERVER db0 OPTIONS (schema_name 'public');
+CREATE FOREIGN TABLE moving (id int, z timestamptz) SERVER db0 OPTIONS (schema_name 'public');
+SET datestyle = 'ISO';
+SET timezone = 'UTC';
+SET client_min_messages = debug2;
+SELECT id, b FROM bin WHERE id = 1;
+SELECT id, b FROM escaping WHERE id < 3;
+SELECT id, b FROM bin WHERE id = 2;
+RESET client_min_messages;
+SELECT id, z FROM moving WHERE id IN (149, 151);
+\o /dev/null
+SELECT shard_fdw_disconnect('db0');
+SELECT id, b FROM escaping_later;
+SELECT shard_fdw_disconnect('db0');
+SET shard_fdw.enable_result_passthrough = off;
+SELECT id, b FROM escaping_later;
+\o

@@ -158,7 +158,12 @@ impl Lane {
             self.alone = false;
             return self.send();
         }
-        let Some(remote) = stream.take_columns() else { return Ok(()) };
+        let Some(remote) = stream.take_columns() else {
+            return match &self.passing {
+                Some(passing) => passing.check(stream.participant().session()),
+                None => Ok(()),
+            };
+        };
         if self.counted {
             return Ok(());
         }
@@ -167,7 +172,8 @@ impl Lane {
                 Some(keys) => matches!(keys.fit(&remote), Ok(Fit::Ready)),
                 None => true,
             };
-            if keys_fit && passing.accepts(&remote, stream.participant().session()) {
+            let session = stream.participant().session();
+            if keys_fit && passing.accepts(&remote, session, stream.first_row()) {
                 return Ok(());
             }
             // To be read here, after all.

@@ -44,6 +44,8 @@ struct Given {
     binary: bool,
     /// Its bytes are characters, to be verified.
     characters: bool,
+    /// They are those of a bytea.
+    hex: bool,
 }
 
 /// How rows are passed on.
@@ -199,21 +201,32 @@ impl Passing {
         matches!(self.columns.get(place), Some(Some(column)) if column.binary)
     }
 
-    /// Whether a shard's result is what it has to be for that.
-    pub(super) fn accepts(&self, remote: &[Column], session: &Session) -> bool {
+    /// Whether a shard's result is what it has to be for that, as far as its description and its first row tell.
+    pub(super) fn accepts(&self, remote: &[Column], session: &Session, first: &[u8]) -> bool {
+        remote.len() == self.columns.len()
+            && self.columns.iter().zip(remote).all(|(own, remote)| {
+                own.as_ref().is_none_or(|own| own.accepts(remote.type_oid, remote.typmod))
+            })
+            && self.is_written_alike(session)
+            && (first.is_empty() || self.verify(first).is_ok_and(|alike| alike))
+    }
+
+    /// Whether the shard's settings are those of its session's beginning, as far as it tells of them.
+    fn is_written_alike(&self, session: &Session) -> bool {
         let same = |name: &str, value: &str| {
             let reported = session.parameter(name);
             reported.is_some_and(|reported| reported.split(',').next() == Some(value))
         };
         let by = |setting| self.written_by & setting != 0;
-        remote.len() == self.columns.len()
-            && self.columns.iter().zip(remote).all(|(own, remote)| {
-                own.as_ref().is_none_or(|own| own.accepts(remote.type_oid, remote.typmod))
-            })
-            && (!by(same_form::FLOATS) || session.server_version() >= SHORTEST_FLOATS)
+        (!by(same_form::FLOATS) || session.server_version() >= SHORTEST_FLOATS)
             && (!by(same_form::DATES) || same("DateStyle", "ISO"))
             && (!by(same_form::INTERVALS) || same("IntervalStyle", "postgres"))
             && (!by(same_form::ZONE) || same("TimeZone", "GMT"))
+    }
+
+    /// An error when the shard's settings have changed since its first rows came.
+    pub(super) fn check(&self, session: &Session) -> Result<(), Failure> {
+        if self.is_written_alike(session) { Ok(()) } else { Err(changed()) }
     }
 
     /// Sends rows to the client: `data` holds their bodies up to its end, each from one of `starts` on.
@@ -231,7 +244,9 @@ impl Passing {
             for row in some.clone() {
                 let end = starts.get(row + 1).map_or(data.len(), |&end| end as usize);
                 let body = data.get(starts[row] as usize..end).ok_or_else(malformed)?;
-                self.verify(body)?;
+                if !self.verify(body)? {
+                    return Err(changed());
+                }
                 match &self.order {
                     None => bodies.push(body),
                     Some(order) => {
@@ -258,12 +273,14 @@ impl Passing {
         Ok(())
     }
 
-    /// An error unless the row has the right columns, and what must be characters is.
-    fn verify(&self, body: &[u8]) -> Result<(), Failure> {
+    /// An error unless the row has the right columns, and what must be characters is. False: a value is written in another
+    /// way than here.
+    fn verify(&self, body: &[u8]) -> Result<bool, Failure> {
         let mut fields = super::codec::Fields::new(body).map_err(|_| malformed())?;
         if fields.count != self.columns.len() {
             return Err(malformed());
         }
+        let mut alike = true;
         for column in &self.columns {
             let field = fields.field().map_err(|_| malformed())?;
             if let (Some(column), Some(bytes)) = (column, field)
@@ -275,8 +292,13 @@ impl Passing {
                 transmission::wire_to_server(bytes);
                 return Err(malformed());
             }
+            if let (Some(column), Some(bytes)) = (column, field)
+                && column.hex
+            {
+                alike &= same_form::is_hex(bytes);
+            }
         }
-        if fields.at_end() { Ok(()) } else { Err(malformed()) }
+        if fields.at_end() { Ok(alike) } else { Err(malformed()) }
     }
 }
 
@@ -290,7 +312,8 @@ impl Given {
         } else {
             (same_form::in_text(type_oid, element_type)?, true)
         };
-        Some((Given { type_oid, typmod: column.typmod, binary, characters }, written_by))
+        let hex = !binary && same_form::is_bytea(type_oid);
+        Some((Given { type_oid, typmod: column.typmod, binary, characters, hex }, written_by))
     }
 
     /// Whether a remote column of this type holds the column's values as they are: see `Fieldwise::fit`.
@@ -346,6 +369,17 @@ unsafe fn put(mut rows: &[&[u8]]) {
         rows = rows.get(put..).unwrap_or_default();
         pgrx::check_for_interrupts!();
     }
+}
+
+fn changed() -> Failure {
+    Failure::new(
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "a server has changed how it writes values while they were sent to the client",
+    )
+    .with_hint(
+        "Something there sets DateStyle, IntervalStyle, TimeZone or bytea_output. SET \
+         shard_fdw.enable_result_passthrough = off has its rows read here.",
+    )
 }
 
 fn malformed() -> Failure {

@@ -20,7 +20,19 @@ pub const BYTEA: Settings = 16;
 /// What changes the text of values of the type; `None` when more than that may differ between two servers. `element`
 /// gives the element type of an array type, 0 for another type.
 pub fn in_text(type_oid: u32, element: impl Fn(u32) -> u32) -> Option<Settings> {
-    scalar_in_text(type_oid).or_else(|| scalar_in_text(element(type_oid)))
+    // A shard does not tell when its bytea_output changes. It shows in a value (`is_hex`), but not easily in an array.
+    let of_element = |element: u32| (element != oid::BYTEA).then_some(element);
+    scalar_in_text(type_oid).or_else(|| scalar_in_text(of_element(element(type_oid))?))
+}
+
+/// Whether the text of a bytea is that of bytea_output = hex: the other form never begins so.
+pub fn is_hex(text: &[u8]) -> bool {
+    text.starts_with(b"\\x")
+}
+
+/// Whether a type's text has to be looked at with [`is_hex`].
+pub fn is_bytea(type_oid: u32) -> bool {
+    type_oid == oid::BYTEA
 }
 
 /// Not here are types whose output functions were changed once ("char", jsonpath, tsquery), and those that other

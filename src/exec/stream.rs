@@ -194,6 +194,11 @@ impl Stream {
         &self.batch.data[start..end]
     }
 
+    /// The first row of the current batch; empty when there is none.
+    pub fn first_row(&self) -> &[u8] {
+        self.batch.row(0)
+    }
+
     /// The rows of the current batch from number `first` on, which are used up by this: their DataRow bodies one
     /// after the other, and where each starts.
     pub fn take_rest(&mut self, first: usize) -> (&[u8], &[u32]) {
