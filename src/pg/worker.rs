@@ -69,8 +69,13 @@ pub fn register(name: &str, main: Main) {
     unsafe { pg_sys::RegisterBackgroundWorker(&raw mut worker) }
 }
 
-/// Starts a worker in `database`; false if no slot is free.
+/// Starts a worker in `database`; false if no slot is free, or this server is a standby: the worker would not start before
+/// its promotion, and nobody would see that it has been asked for.
 pub fn start(name: &str, main: Main, database: u32) -> bool {
+    // SAFETY: reads the server's state.
+    if unsafe { pg_sys::RecoveryInProgress() } {
+        return false;
+    }
     let mut worker = describe(name, main, database);
     // SAFETY: the struct is copied; nobody wants a handle.
     unsafe { pg_sys::RegisterDynamicBackgroundWorker(&raw mut worker, std::ptr::null_mut()) }

@@ -194,6 +194,11 @@ pub fn rollback(participants: &List) {
         // One that is not open had nothing to roll back, or has ended already.
         let clean = !participant.is_open() || participant.session().status() == Status::Idle;
         if participant.is_lost() && participant.phase() != Phase::Active {
+            // A PREPARE that came late would be nobody's.
+            let _ = caught(participant, || {
+                participant.session().sever();
+                Ok(())
+            });
             worker::ensure_running();
         }
         release(participant, clean && !participant.is_lost());

@@ -252,6 +252,14 @@ impl Session {
         }
     }
 
+    /// Cuts the connection: what has not reached the server is not to reach it any more.
+    pub fn sever(&self) {
+        let mut engine = self.0.engine.borrow_mut();
+        // Closing then resets the connection, where the system would go on trying for minutes.
+        let _ = engine.link.socket().raw().set_linger(Some(Duration::ZERO));
+        engine.die(WireError::Broken("the connection was cut".to_owned()));
+    }
+
     pub(super) fn with_engine<T>(&self, look: impl FnOnce(&Engine) -> T) -> T {
         look(&self.0.engine.borrow())
     }
