@@ -78,8 +78,10 @@ begin
   select t.userid,t.info into userid,info from digoal.tbl_small t where t.userid=i_userid;
   return;
 end $$;
-CREATE FUNCTION digoal.query_all(i_userid int, OUT dbid int, OUT userid int, OUT info text) RETURNS SETOF record LANGUAGE sql STABLE STRICT AS $$
-  select t.dbid,t.userid,t.info from digoal.userinfo t where t.userid=i_userid $$;
+CREATE FUNCTION digoal.query_all(i_userid int, OUT dbid int, OUT userid int, OUT info text) RETURNS SETOF record LANGUAGE plpgsql STABLE STRICT AS $$
+begin
+  return query select t.dbid,t.userid,t.info from digoal.userinfo t where t.userid=i_userid;
+end $$;
 SQL
     for ((n = 0; n < partitions; n++)); do
         sql shard postgres -c "CREATE DATABASE db$n"

@@ -2,23 +2,16 @@
 //!
 //! One WaitEventSet serves all the waits of a call, and of the next one over the same connections: the sockets of queries that
 //! are done are left in it. Only what wakes without bringing anything (a server that went away) has it made smaller.
-//!
-//! Where many small answers come one soon after the other, being woken by each would cost more than reading it. So the last
-//! one that was asked for is waited for first, for a moment, and then all that are there are read.
 
 use super::link::Link;
 use crate::pg::wait::{self, Wake, Want};
 use crate::wire::{Params, Reply, Ticket};
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A partition whose turn has not come is not read on when it has sent this much.
 const HELD_BACK: usize = 1024 * 1024;
-
-/// How long the answers that are there may have to wait for another one. Time in which nothing is done but in the servers:
-/// the end of the call is never put off by it.
-const LINGER: Duration = Duration::from_millis(1);
 
 /// One query of the call.
 pub struct Run {
@@ -62,6 +55,7 @@ impl Run {
 }
 
 /// What a call waits for.
+#[derive(Default)]
 pub struct Sockets {
     /// The first run on each connection: two may share one. Empty when it has to be found out.
     owners: Vec<usize>,
@@ -71,15 +65,6 @@ pub struct Sockets {
     ready: Vec<usize>,
     /// Something has woken us and brought nothing: only those that are awaited may be waited for.
     selective: bool,
-    /// Answers have been small so far: each was there as a whole when its first part was.
-    patient: bool,
-}
-
-impl Default for Sockets {
-    fn default() -> Sockets {
-        let (owners, wants, waited, ready) = Default::default();
-        Sockets { owners, wants, waited, ready, selective: false, patient: true }
-    }
 }
 
 impl Sockets {
@@ -90,7 +75,7 @@ impl Sockets {
 
     /// Whether the last waiting has brought something.
     pub fn note(&mut self, progress: bool) {
-        self.selective |= !progress && !self.ready.is_empty();
+        self.selective |= !progress;
     }
 
     /// Waits until something can be read for `runs` (those before `current` are done), or `deadline`; and reads it.
@@ -106,7 +91,9 @@ impl Sockets {
         self.ready.clear();
         self.ready.extend((0..runs.len()).filter(|&i| runs[i].more.get() && !held(i)));
         let wake = if self.ready.is_empty() {
-            self.sleep(runs, held, deadline)
+            self.choose(runs, held);
+            let Sockets { wants, waited, ready, .. } = self;
+            wait::wait_all(wants, deadline, |socket| ready.push(waited[socket]))
         } else {
             pgrx::check_for_interrupts!();
             let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -114,38 +101,8 @@ impl Sockets {
         };
         for &index in self.ready.iter().filter(|&&index| !held(index)) {
             runs[index].read();
-            self.patient &= !runs[index].more.get();
         }
         wake
-    }
-
-    /// Waits until some of those are ready that are not `held` back.
-    fn sleep(
-        &mut self,
-        runs: &[Run],
-        held: impl Fn(usize) -> bool,
-        deadline: Option<Instant>,
-    ) -> Wake {
-        let mut pending = (0..runs.len()).rev().filter(|&i| runs[i].ticket.is_some() && !held(i));
-        let (last, another) = (pending.next(), pending.next());
-        let want = last.map(|last| runs[last].link.session().want());
-        if let (Some(last), Some(want), None) = (last, want, another) {
-            self.ready.push(last);
-            return wait::wait(&[want], deadline);
-        }
-        self.choose(runs, held);
-        let Sockets { wants, waited, ready, .. } = self;
-        let ready = |socket: usize| ready.push(waited[socket]);
-        if let Some(want) = want.filter(|_| self.patient) {
-            let end = Instant::now() + LINGER;
-            let lingered = wait::wait(&[want], Some(deadline.map_or(end, |d| d.min(end))));
-            let late = deadline.is_some_and(|deadline| deadline <= end);
-            if late || lingered == Wake::Event {
-                wait::look(wants, ready);
-                return if late { lingered } else { Wake::Event };
-            }
-        }
-        wait::wait_all(wants, deadline, ready)
     }
 
     /// Finds out which sockets to wait for.
