@@ -37,7 +37,7 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT a, count(DISTINCT b) FROM p GROUP BY a;
 -- Whole groups, also of joins; not of the side that an outer join extends with NULLs.
 EXPLAIN (VERBOSE, COSTS OFF) SELECT e.uid, array_agg(e.note ORDER BY e.day, e.note), count(*) FROM e JOIN u USING (uid) GROUP BY e.uid;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT u.uid, count(e.uid), count(DISTINCT e.note) FROM u LEFT JOIN e USING (uid) GROUP BY u.uid;
-SELECT count(*) FROM plan_of('SELECT e.uid, array_agg(u.city) FROM u LEFT JOIN e USING (uid) GROUP BY e.uid', 'VERBOSE, COSTS OFF') l WHERE l ~ 'Remote SQL.* GROUP BY';
+SELECT count(*) FROM plan_of('SELECT e.uid, json_agg(u.city) FROM u LEFT JOIN e USING (uid) GROUP BY e.uid', 'VERBOSE, COSTS OFF') l WHERE l ~ 'Remote SQL.* GROUP BY';
 -- From rows: values may be on several shards.
 EXPLAIN (COSTS OFF) SELECT count(DISTINCT note), count(*) FROM e;
 EXPLAIN (COSTS OFF) SELECT count(DISTINCT uid), sum(n) FROM f;
