@@ -134,6 +134,44 @@ SELECT id FROM e WHERE name = 'a' ORDER BY id;
 SELECT explain('SELECT id FROM e0 WHERE name = ''A''');
 SELECT count(DISTINCT name) FROM e;
 
+-- An implicit cast that comes from elsewhere: USING gives the type that both columns have in common.
+\c :db0
+CREATE TABLE ca (id int, v varchar, n numeric, name citext, b char(5));
+CREATE TABLE cb (n float8, name text, b text);
+\c :coord
+CREATE FOREIGN TABLE ca (id int, v varchar, n numeric, name citext, b char(5)) SERVER db0;
+CREATE FOREIGN TABLE cb (n float8, name text, b text) SERVER db0;
+INSERT INTO ca VALUES (1, 'x', 0.1, 'A', 'ab'), (2, 'x ', 0.10000000000000000001, 'a', 'cd'), (3, 'y', 2, 'b', 'ef');
+INSERT INTO cb VALUES (0.1, 'A', 'ab'), (0.1, 'a', 'cd '), (2, 'B', 'ef');
+CREATE TABLE l_ca AS SELECT * FROM ca;
+CREATE TABLE l_cb AS SELECT * FROM cb;
+ANALYZE ca, cb, l_ca, l_cb;
+CREATE TABLE queries (q text);
+INSERT INTO queries VALUES
+ ('SELECT id FROM ca WHERE v = ''x''::char(3)'),
+ ('SELECT id FROM ca WHERE name = ''A''::text'),
+ ('SELECT DISTINCT n FROM ca LEFT JOIN cb USING (n)'),
+ ('SELECT count(DISTINCT n), sum(n + n) FROM ca LEFT JOIN cb USING (n)'),
+ ('SELECT n, rank() OVER (ORDER BY n) FROM ca LEFT JOIN cb USING (n)'),
+ ('SELECT n, count(*) OVER (PARTITION BY n) FROM ca LEFT JOIN cb USING (n)'),
+ ('SELECT DISTINCT name FROM ca LEFT JOIN cb USING (name)'),
+ ('SELECT count(DISTINCT name), max(name) FROM ca LEFT JOIN cb USING (name)'),
+ ('SELECT string_agg(b::text, ''|'' ORDER BY id), array_agg(b ORDER BY id) FROM ca LEFT JOIN cb USING (b)');
+SELECT q, same_rows(q, regexp_replace(q, '\m(ca|cb)\M', 'l_\1', 'g')) FROM queries;
+SELECT line FROM queries, LATERAL plan_of(q, 'VERBOSE, COSTS OFF') line WHERE line ~ 'Remote SQL';
+-- Nothing is cut off that would not fit.
+\c :db0
+ALTER TABLE ca ALTER v TYPE varchar(3);
+\c :coord
+ALTER FOREIGN TABLE ca ALTER v TYPE varchar(3);
+SELECT explain('UPDATE ca SET v = v || ''long'', n = id WHERE id = 1');
+SELECT expect_error('UPDATE ca SET v = v || ''long'', n = id WHERE id = 1');
+-- Sub-queries on both sides of a full join have names of their own.
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_nestloop = off;
+SELECT explain('SELECT l.id, r.id FROM (SELECT a.id FROM ca a LEFT JOIN cb USING (b) WHERE a.id > 1) l FULL JOIN (SELECT a.id FROM ca a LEFT JOIN cb USING (b) WHERE a.id < 3) r ON l.id = r.id');
+SELECT l.id, r.id FROM (SELECT a.id FROM ca a LEFT JOIN cb USING (b) WHERE a.id > 1) l FULL JOIN (SELECT a.id FROM ca a LEFT JOIN cb USING (b) WHERE a.id < 3) r ON l.id = r.id ORDER BY 1, 2;
+RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop;
+
 -- Row-level security comes before what users ask, also on the shards.
 \c :db0
 CREATE TABLE s0 (id int, owner text, secret text);

@@ -126,7 +126,7 @@ impl Writer<'_> {
             self.separated(&update.assignments, ", ", |writer, (attnum, value)| {
                 writer.column(rti, *attnum, false)?;
                 writer.push(" = ");
-                writer.top(*value)
+                writer.assigned(*value)
             })?;
             if !update.guarded {
                 return self.filter(" WHERE ", &update.conditions, Vec::new());

@@ -285,7 +285,7 @@ unsafe fn direct(
             writer.column(change.rti, *attnum, false)?;
             writer.push(" = ");
             // SAFETY: the caller vouches for the expressions.
-            unsafe { writer.top(*value) }
+            unsafe { writer.assigned(*value) }
         })?;
     }
     let mut conditions = change.conditions.clone();

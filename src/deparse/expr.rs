@@ -3,6 +3,7 @@
 //! Parentheses follow a fixed scheme: whatever is more than a column, a constant, a call or a cast brings its
 //! own. What the safety rules accept is written here; anything else is an error, never a guess.
 
+use super::casts;
 use super::catalog::{self, Operator};
 use super::literal::{self, Label};
 use super::not_shipped::system_column;
@@ -57,7 +58,7 @@ impl Writer<'_> {
                         }
                         None => self.expr(relabel.arg)?,
                     }
-                    if relabel.relabelformat != pg_sys::CoercionForm::COERCE_IMPLICIT_CAST {
+                    if casts::is_written(expr) {
                         self.cast_to(relabel.resulttype, relabel.resulttypmod);
                     }
                     Ok(())
@@ -192,7 +193,7 @@ impl Writer<'_> {
                     return Err(Failure::internal("a cast function without arguments"));
                 };
                 self.expr(*first)?;
-                if call.funcformat == COERCE_EXPLICIT_CAST {
+                if casts::is_written(std::ptr::from_ref(call).cast_mut().cast()) {
                     let mut typmod = -1;
                     pg_sys::exprIsLengthCoercion(std::ptr::from_ref(call).cast(), &raw mut typmod);
                     self.cast_to(call.funcresulttype, typmod);
@@ -245,6 +246,12 @@ impl Writer<'_> {
                     {
                         std::mem::swap(&mut left, &mut right);
                     }
+                    // The operator was chosen by the types below one implicit cast, and will be there.
+                    match (self.is_cast(left), self.is_cast(right)) {
+                        (true, false) => left = casts::below_implicit(left),
+                        (false, true) => right = casts::below_implicit(right),
+                        _ => {}
+                    }
                     let same = pg_sys::exprType(left) == pg_sys::exprType(right);
                     self.compared(left, same && self.is_column(right))?;
                     self.push(&format!(" {} ", operator.sql(self.scope.names)?));
@@ -273,20 +280,45 @@ impl Writer<'_> {
         }
     }
 
-    /// Whether it is written as a plain column. An implicit relabelling (varchar to text) is not written.
+    /// Whether it is written as a plain column.
     unsafe fn is_column(&self, expr: *mut Node) -> bool {
         // SAFETY: the caller vouches for the expression.
         unsafe {
-            let inner: *mut Node = match node::cast::<pg_sys::RelabelType, _>(expr) {
+            let inner = match node::cast::<pg_sys::RelabelType, _>(expr) {
                 Some(relabel)
-                    if relabel.relabelformat == pg_sys::CoercionForm::COERCE_IMPLICIT_CAST
-                        && !safety::is_portable_collate(relabel) =>
+                    if !casts::is_written(expr) && !safety::is_portable_collate(relabel) =>
                 {
                     relabel.arg.cast()
                 }
                 _ => expr,
             };
             node::cast::<pg_sys::Var, _>(inner).is_some_and(|var| self.scope.owns(var))
+        }
+    }
+
+    /// Whether it is an implicit cast that would be written.
+    unsafe fn is_cast(&self, expr: *mut Node) -> bool {
+        // SAFETY: the caller vouches for the expression.
+        unsafe {
+            !self.is_sent(expr) && casts::is_written(expr) && casts::below_implicit(expr) != expr
+        }
+    }
+
+    /// Whether it is a parameter as a whole.
+    fn is_sent(&self, expr: *mut Node) -> bool {
+        self.own_params.contains(&expr.cast()) || self.local.iter().any(|own| own.node == expr)
+    }
+
+    /// A value that is assigned to a column. The column's type makes the cast there, and says what does not fit.
+    pub(super) unsafe fn assigned(&mut self, expr: *mut Expr) -> Result<(), Failure> {
+        // SAFETY: the caller vouches for the expression.
+        unsafe {
+            self.local = safety::local_parts(self.scope, expr.cast());
+            let mut value: *mut Node = expr.cast();
+            while !self.is_sent(value) && casts::below_implicit(value) != value {
+                value = casts::below_implicit(value);
+            }
+            self.expr(value)
         }
     }
 

@@ -122,7 +122,7 @@ impl Writer<'_> {
                     self.separated(assignments, ", ", |writer, (attnum, value)| {
                         writer.column(target, *attnum, false)?;
                         writer.push(" = ");
-                        writer.top(*value)
+                        writer.assigned(*value)
                     })?;
                 }
                 MergeAction::Insert(values) => {
@@ -136,7 +136,7 @@ impl Writer<'_> {
                     // Defaults are the coordinator's: what has none is NULL, whatever the shard says.
                     self.separated(&columns, ", ", |writer, column| {
                         match values.iter().find(|(attnum, _)| *attnum == column.attnum) {
-                            Some((_, value)) => writer.top(*value),
+                            Some((_, value)) => writer.assigned(*value),
                             None => {
                                 writer.push("NULL");
                                 Ok(())

@@ -37,6 +37,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod aggregate;
+mod casts;
 mod catalog;
 mod collation;
 mod compound;

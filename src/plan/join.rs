@@ -254,9 +254,9 @@ impl Side {
             let index = if (*self.rel).relid > 0 {
                 (*self.rel).relid
             } else {
-                let joins = (*root).join_rel_list;
-                let number = if joins.is_null() { 0 } else { (*joins).length };
-                (*(*(*root).parse).rtable).length as u32 + number as u32
+                let number = node::list::<pg_sys::RelOptInfo>((*root).join_rel_list)
+                    .position(|join| join == self.rel)?;
+                (*(*(*root).parse).rtable).length as u32 + number as u32 + 1
             };
             self.from = From::Subquery { select: Box::new(select), index, columns };
         }
