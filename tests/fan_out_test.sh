@@ -31,19 +31,6 @@ parent() {
 local_host="host '127.0.0.1'" to_slow="port '${PORT[slow]}'"
 parent many "$local_host" "$to_slow"
 
-# timed NAME REGEX LIMIT SQL: a fresh session's answer, in less than LIMIT ms.
-timed() {
-    local begin=${EPOCHREALTIME/./} got ms
-    got=$(session <<<"$4")
-    ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
-    if [[ ! $got =~ $2 ]]; then
-        failed "$1" "expected: $2"$'\n'"got: $got"
-    elif ((ms >= $3)); then
-        failed "$1" "it took $ms ms"
-    else
-        ok "$1"
-    fi
-}
 most=$((DELAY * 1000 * 2 + 1000)) # two log-ins one after the other, and some; not $COUNT of them
 timed "as long as one log-in" "^18$" $most "SELECT count(*) FROM many;"
 timed "placements that are asked only" "^1$" $((DELAY * 1000 + 1500)) "SELECT count(*) FROM many WHERE id % 6 = 1;"

@@ -83,6 +83,20 @@ bg() {
     export BG=$!
 }
 
+# timed NAME REGEX LIMIT SQL: a fresh session's answer, in less than LIMIT ms.
+timed() {
+    local begin=${EPOCHREALTIME/./} got ms
+    got=$(session <<<"$4")
+    ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
+    if [[ ! $got =~ $2 ]]; then
+        failed "$1" "expected: $2"$'\n'"got: $got"
+    elif ((ms >= $3)); then
+        failed "$1" "it took $ms ms"
+    else
+        ok "$1"
+    fi
+}
+
 # Sessions that take statements one by one, from named pipes.
 declare -A IN=() CLIENT=()
 # open NAME [COORDINATOR]: begins one; its output is $WORK/out.NAME.

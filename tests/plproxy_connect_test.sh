@@ -30,19 +30,6 @@ CREATE FUNCTION anywhere() RETURNS text LANGUAGE plproxy AS $$ CLUSTER 'two'; RU
 CREATE FUNCTION nap(n int, s float8) RETURNS text LANGUAGE plproxy AS $$ CLUSTER 'two'; RUN ON n; SELECT 'woke' FROM pg_sleep(s); $$;
 SQL
 
-# timed NAME REGEX LIMIT SQL: a fresh session's answer, in less than LIMIT ms.
-timed() {
-    local begin=${EPOCHREALTIME/./} got ms
-    got=$(session <<<"$4")
-    ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
-    if [[ ! $got =~ $2 ]]; then
-        failed "$1" "expected: $2"$'\n'"got: $got"
-    elif ((ms >= $3)); then
-        failed "$1" "it took $ms ms"
-    else
-        ok "$1"
-    fi
-}
 # One log-in, and some: not COUNT of them, nor four.
 most=$((DELAY * 1000 * 2 + 1000))
 timed "RUN ON ALL takes as long as one log-in" "^p0,p1,p2,p3,p4,p5,p6,p7"$'\n'"p0,p1,p2,p3,p4,p5,p6,p7$" $most \
