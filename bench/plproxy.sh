@@ -55,7 +55,8 @@ SQL
     "$PG_BIN/pgbench" -h 127.0.0.1 -p "${PORT[coordinator]}" -U postgres -n -M prepared -c "$3" \
         -D call=0 -T 36000 -P 1 -f "$WORK/$1.sql" "$1" >"$WORK/$1.out" 2>&1 &
     pgbench[$1]=$!
-    wait_for 180 "troubles $1 || [[ \$(asleep $1) == $3 ]]" || die "$1 $2: the clients do not get ready"
+    wait_for 180 "troubles $1 >/dev/null || [[ \$(asleep $1) == $3 ]]" || die "$1 $2: the clients do not get ready"
+    if troubles "$1" >&2; then die "$1 $2: there were errors"; fi
     kill -STOP "${pgbench[$1]}"
     used[$1]=""
     for server in coordinator shard; do
@@ -110,7 +111,7 @@ finish() {
 
 # Stopped clients would be left behind.
 leave() {
-    if [[ $BASHPID == "$CLUSTER_OWNER" && ${#pgbench[@]} -gt 0 ]]; then kill -KILL "${pgbench[@]}" || true; fi
+    if [[ $BASHPID == "$CLUSTER_OWNER" && ${#pgbench[@]} -gt 0 ]]; then kill -KILL "${pgbench[@]}" 2>/dev/null || true; fi
     (exit "$1") && true
     cluster_end
 }
@@ -141,7 +142,7 @@ for workload in "${workloads[@]}"; do
             for contestant in "${contestants[@]}"; do printf ' %11.1f' "$(median <"$WORK/$contestant.$what")"; done
             [[ ${#contestants[@]} -gt 1 ]] || continue
             ratio=$(paste "$WORK/plproxy.$what" "$WORK/shard_fdw.$what" |
-                awk -v what=$what '{ print what == "rates" ? $2 / $1 : $1 / $2 }' | median)
+                awk -v what=$what '{ print (what == "rates" ? $2 / $1 : ($2 > 0 ? $1 / $2 : 0)) }' | median)
             printf '  %6.2f' "$ratio"
             echo "$ratio" >>"$WORK/ratios.$what"
         done
