@@ -72,3 +72,13 @@ EXPLAIN (VERBOSE, COSTS OFF) UPDATE l.b SET t = 'new' WHERE EXISTS (SELECT 1 FRO
 UPDATE l.b SET t = 'new' WHERE EXISTS (SELECT 1 FROM s.a WHERE (b.n = a.n) IS NOT UNKNOWN AND (b.id < 10 OR a.id % 2 = 1));
 SELECT count(*) FROM l.b WHERE t = 'new';
 ROLLBACK;
+
+-- Both sides of a full join have conditions, be they semi-joins.
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+SELECT twins('SELECT x.id, x.n, y.id FROM (SELECT a.id, b.n FROM @a a LEFT JOIN @b b ON a.id = b.id WHERE a.n > 2) x
+  FULL JOIN (SELECT a.id FROM @a a LEFT JOIN @b b ON a.id = b.id AND b.n = 2 WHERE a.n < 4) y ON x.id = y.id');
+SELECT twins('SELECT x.id, x.n, y.id FROM (SELECT a.id, b.n FROM @a a LEFT JOIN @b b ON a.id = b.id WHERE a.n > 2) x
+  FULL JOIN (SELECT a.id FROM @a a JOIN @b b ON a.id = b.id WHERE EXISTS (SELECT 1 FROM @b c WHERE c.id = b.id AND c.n = 1)) y ON x.id = y.id');
+SELECT twins('SELECT x.id, y.id FROM (SELECT a.id FROM @a a WHERE NOT EXISTS (SELECT 1 FROM @b b WHERE a.id = b.id AND b.n = 2)) x
+  FULL JOIN (SELECT a.id FROM @a a WHERE EXISTS (SELECT 1 FROM @b c WHERE c.id = a.id AND c.n = 1)) y ON x.id = y.id');

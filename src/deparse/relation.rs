@@ -95,6 +95,20 @@ impl From {
         }
     }
 
+    /// Whether semi- or anti-joins in it become conditions of the WHERE above.
+    pub fn leaves_conditions(&self) -> bool {
+        match self {
+            From::Table { .. } | From::Subquery { .. } => false,
+            From::Join { kind, outer, inner, .. } => match kind {
+                JoinKind::Semi | JoinKind::Anti => true,
+                JoinKind::Inner => outer.leaves_conditions() || inner.leaves_conditions(),
+                JoinKind::Left => outer.leaves_conditions(),
+                JoinKind::Right => inner.leaves_conditions(),
+                JoinKind::Full => false,
+            },
+        }
+    }
+
     /// The sub-queries in it, but not those within them.
     pub(super) fn outputs(&self) -> Vec<Output> {
         match self {

@@ -228,9 +228,10 @@ struct Side {
 }
 
 impl Side {
-    /// Makes a sub-query of a side that has conditions: neither ON nor WHERE of a full join could hold them.
+    /// Makes a sub-query of a side that has conditions, be they semi-joins: neither ON nor WHERE of a full join could
+    /// hold them.
     unsafe fn wrap(&mut self, root: *mut pg_sys::PlannerInfo) -> Option<()> {
-        if self.conditions.is_empty() {
+        if self.conditions.is_empty() && !self.from.leaves_conditions() {
             return Some(());
         }
         // SAFETY: the relation's target list is set; Vars are pulled through placeholders, which cannot be here.
