@@ -13,6 +13,8 @@ use std::rc::Rc;
 
 /// One placement of a scan.
 pub(super) struct Lane {
+    /// Which of the plan's placements.
+    pub(super) place: usize,
     pub(super) server: Oid,
     pub(super) sql: Rc<str>,
     pub(super) decoder: RowDecoder,

@@ -32,6 +32,7 @@ pub struct ScanState {
     plan: ScanPlan,
     /// The user whose mapping is used.
     user: Oid,
+    /// Of the placements that have been asked, in the order of the plan's.
     lanes: Vec<Lane>,
     /// The lane that gave the last row: it is asked first, so that rows of one batch stay together.
     current: usize,
@@ -210,12 +211,6 @@ impl ScanState {
         &mut self,
         node: *mut pg_sys::ForeignScanState,
     ) -> Result<(), Failure> {
-        if self.lanes.is_empty() {
-            // SAFETY: the decoders live as long as the query's memory, and so does this state.
-            let _context =
-                unsafe { memory::ContextGuard::switch_to((*(*node).ss.ps.state).es_query_cxt) };
-            self.open_lanes()?;
-        }
         // SAFETY: the node is in execution.
         if self.passing.is_some() && unsafe { !passing::goes_to_client((*node).ss.ps.state) } {
             self.passing = None;
@@ -227,8 +222,19 @@ impl ScanState {
         }
         // SAFETY: the values were evaluated just now; what is chosen lives as long as they do.
         let route = unsafe { Route::choose(&self.plan, self.params.values())? };
-        for (lane, placement) in self.lanes.iter_mut().zip(&self.plan.placements) {
-            lane.active = route.needs(placement);
+        for (place, placement) in self.plan.placements.iter().enumerate() {
+            let active = route.needs(placement);
+            match self.lanes.binary_search_by_key(&place, |lane| lane.place) {
+                Ok(at) => self.lanes[at].active = active,
+                Err(at) if active => {
+                    // SAFETY: the decoders live as long as the query's memory, and so does this state.
+                    let _context = unsafe {
+                        memory::ContextGuard::switch_to((*(*node).ss.ps.state).es_query_cxt)
+                    };
+                    self.lanes.insert(at, self.open_lane(place)?);
+                }
+                Err(_) => {}
+            }
         }
         let active: Vec<usize> =
             (0..self.lanes.len()).filter(|&index| self.lanes[index].active).collect();
@@ -255,7 +261,7 @@ impl ScanState {
             }
             lane.params = Params::default();
             let count = self.plan.params as usize;
-            let placement = &self.plan.placements[index];
+            let placement = &self.plan.placements[lane.place];
             for (i, &(value, null)) in self.params.values().iter().take(count).enumerate() {
                 let (value, null) =
                     route.own_value(i, placement).map_or((value, null), |value| (value, false));
@@ -283,29 +289,28 @@ impl ScanState {
         Ok(())
     }
 
-    fn open_lanes(&mut self) -> Result<(), Failure> {
+    /// The lane of a placement that is asked for the first time.
+    fn open_lane(&self, place: usize) -> Result<Lane, Failure> {
         let mut types = self.params.types();
         types.truncate(self.plan.params as usize);
-        for placement in &self.plan.placements {
-            let sql = self.plan.sql(placement)?;
-            self.lanes.push(Lane {
-                server: placement.server,
-                sql: sql.into(),
-                decoder: RowDecoder::new(self.columns.clone(), self.relation.clone())?,
-                encoder: ParamEncoder::declared(&types)?,
-                active: true,
-                params: Params::default(),
-                stream: None,
-                alone: false,
-                passing: None,
-                keys: None,
-                row: 0,
-                counted: self.columns.is_empty(),
-                head: self.filler.clone(),
-                batches: 0,
-            });
-        }
-        Ok(())
+        let placement = &self.plan.placements[place];
+        Ok(Lane {
+            place,
+            server: placement.server,
+            sql: self.plan.sql(placement)?.into(),
+            decoder: RowDecoder::new(self.columns.clone(), self.relation.clone())?,
+            encoder: ParamEncoder::declared(&types)?,
+            active: true,
+            params: Params::default(),
+            stream: None,
+            alone: false,
+            passing: None,
+            keys: None,
+            row: 0,
+            counted: self.columns.is_empty(),
+            head: self.filler.clone(),
+            batches: 0,
+        })
     }
 
     /// Starts over (ReScanForeignScan): with changed parameters the query is sent again, else rows still at
