@@ -140,6 +140,24 @@ prepared() { echo $(($(sql s1 db -c "SELECT count(*) FROM pg_prepared_xacts") + 
 wait_for 10 '[[ $(prepared) == 0 ]]'
 same "and nothing stays prepared" 0 "$(prepared)"
 
+# The decision waits for a synchronous standby, whatever the session says; what is no two-phase commit does not.
+sql coordinator postgres -c "ALTER SYSTEM SET synchronous_standby_names = 'nobody'" -c "SELECT pg_reload_conf()" >/dev/null
+cat >"$WORK/careless.sql" <<SQL
+SET application_name = 'careless';
+SET synchronous_commit = off;
+CREATE TEMP TABLE here AS SELECT 1;
+BEGIN; INSERT INTO acct_s1 VALUES (9, 9); INSERT INTO acct_s2 VALUES (9, 9); COMMIT;
+SHOW synchronous_commit;
+SQL
+bg "$WORK/careless.sql" "$WORK/careless.out"
+waiting="SELECT count(*) FROM pg_stat_activity WHERE application_name = 'careless' AND wait_event = 'SyncRep' AND query LIKE 'COMMIT%'"
+wait_for 10 '[[ $(sql coordinator coord -c "$waiting") == 1 ]]'
+same "a two-phase commit waits for a synchronous standby with synchronous_commit off" 1 "$(sql coordinator coord -c "$waiting")"
+sql coordinator postgres -c "ALTER SYSTEM RESET synchronous_standby_names" -c "SELECT pg_reload_conf()" >/dev/null
+wait "$BG"
+same "and leaves the setting as it was" off "$(tail -1 "$WORK/careless.out")"
+wait_for 10 '[[ $(prepared) == 0 ]]'
+
 # A shard that freezes after the decision: the session goes on with a warning, the rest follows by itself.
 cat >"$WORK/stall.sql" <<SQL
 SET application_name = 'stall';

@@ -178,10 +178,28 @@ pub fn full_xid() -> u64 {
     unsafe { pg_sys::GetTopFullTransactionId() }.value
 }
 
-/// Makes the commit wait for its WAL whatever `synchronous_commit` says.
+/// Makes the commit wait until its WAL is on disk here and, where there are synchronous standbys, there, whatever
+/// `synchronous_commit` says. One that asks for less of the standbys (`remote_write`) or more is left as it is.
 pub fn force_sync_commit() {
-    // SAFETY: sets a flag of the running transaction.
-    unsafe { pg_sys::ForceSyncCommit() }
+    // SyncCommitLevel of access/xact.h: off, local, remote_write, ...
+    const LOCAL_FLUSH: i32 = 1;
+    // SAFETY: sets a flag of the running transaction; reads a backend global; as SET LOCAL does inside a transaction,
+    // whose end undoes it.
+    unsafe {
+        pg_sys::ForceSyncCommit();
+        if pg_sys::synchronous_commit <= LOCAL_FLUSH {
+            pg_sys::set_config_option(
+                c"synchronous_commit".as_ptr(),
+                c"on".as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_LOCAL,
+                true,
+                0,
+                false,
+            );
+        }
+    }
 }
 
 /// OID of the database this backend works in.
