@@ -12,10 +12,14 @@ CREATE DATABASE db6 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C';
 \getenv db4 SHARD_DB4
 \getenv db6 SHARD_DB6
 CREATE TABLE n0 (k int, v text);
+CREATE TABLE z (id int, v int);
+CREATE TABLE y (id int, v int);
 CREATE TABLE p0 (id int, info text, g int);
 CREATE TABLE moments (id int, a timestamptz, b timestamptz);
 \c :db1
 CREATE TABLE n1 (k int, v text);
+CREATE TABLE z (id int, v int);
+CREATE TABLE y (id int, v int);
 CREATE TABLE p1 (id int, info text, g int);
 \c :db4
 CREATE TABLE words (id int PRIMARY KEY, word text, docs jsonb[]);
@@ -36,6 +40,52 @@ INSERT INTO n1 VALUES (1, 'one'), (2, 'two');
 SELECT * FROM n WHERE k = 5;
 SELECT * FROM n WHERE k = 2 ORDER BY v;
 SELECT * FROM n WHERE k = ANY ('{1,5}') ORDER BY v;
+-- So does a CHECK that is NULL though its column is not: such a row may be on any shard, and neither groups nor joins by key
+-- are whole there. A function of the user's may be NULL, too.
+CREATE TABLE z (id int NOT NULL, v int);
+CREATE FOREIGN TABLE z0 (CHECK (mod(nullif(id, 0), 2) = 0)) INHERITS (z) SERVER db0 OPTIONS (table_name 'z');
+CREATE FOREIGN TABLE z1 (CHECK (mod(nullif(id, 0), 2) = 1)) INHERITS (z) SERVER db1 OPTIONS (table_name 'z');
+CREATE TABLE y (id int NOT NULL, v int);
+CREATE FOREIGN TABLE y0 (CHECK (mod(nullif(id, 0), 2) = 0)) INHERITS (y) SERVER db0 OPTIONS (table_name 'y');
+CREATE FOREIGN TABLE y1 (CHECK (mod(nullif(id, 0), 2) = 1)) INHERITS (y) SERVER db1 OPTIONS (table_name 'y');
+INSERT INTO z0 VALUES (0, 1), (2, 2);
+INSERT INTO z1 VALUES (0, 4), (1, 8);
+INSERT INTO y0 VALUES (2, 16);
+INSERT INTO y1 VALUES (0, 32), (1, 64);
+CREATE TABLE l_z AS SELECT * FROM z;
+CREATE TABLE l_y AS SELECT * FROM y;
+CREATE FUNCTION z_same() RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT same_rows('SELECT id, sum(v) FROM z GROUP BY id', 'SELECT id, sum(v) FROM l_z GROUP BY id')
+  UNION ALL SELECT same_rows('SELECT count(DISTINCT id) FROM z', 'SELECT count(DISTINCT id) FROM l_z')
+  UNION ALL SELECT same_rows('SELECT DISTINCT id FROM z', 'SELECT DISTINCT id FROM l_z')
+  UNION ALL SELECT same_rows('SELECT * FROM z JOIN y USING (id)', 'SELECT * FROM l_z JOIN l_y USING (id)')
+  UNION ALL SELECT same_rows('SELECT * FROM z WHERE id IN (0, 1)', 'SELECT * FROM l_z WHERE id IN (0, 1)')
+$$;
+SELECT z_same();
+-- Where every rule excludes it, all is decided again.
+DELETE FROM z WHERE id = 0;
+DELETE FROM l_z WHERE id = 0;
+DELETE FROM y WHERE id = 0;
+DELETE FROM l_y WHERE id = 0;
+ALTER FOREIGN TABLE z0 ADD CHECK (mod(nullif(id, 0), 2) IS NOT NULL);
+SELECT explain('SELECT id, sum(v) FROM z GROUP BY id');
+ALTER FOREIGN TABLE z1 ADD CHECK (mod(nullif(id, 0), 2) IS NOT NULL);
+SELECT explain('SELECT id, sum(v) FROM z GROUP BY id');
+-- What the planner would do without statistics is not the question.
+SET enable_mergejoin = off;
+SET enable_hashjoin = off;
+SET enable_nestloop = off;
+SELECT explain('SELECT z.v FROM z JOIN y USING (id)');
+ALTER FOREIGN TABLE y0 ADD CHECK (v = 0 OR mod(nullif(id, 0), 2) IS NOT NULL);
+ALTER FOREIGN TABLE y1 ADD CHECK (mod(nullif(id, 0), 2) IS NOT NULL AND v > 0);
+SELECT explain('SELECT z.v FROM z JOIN y USING (id)');
+ALTER FOREIGN TABLE y0 ADD CHECK (v > 0 AND mod(nullif(id, 0), 2) IS NOT NULL);
+SELECT explain('SELECT z.v FROM z JOIN y USING (id)');
+SELECT z_same();
+RESET enable_mergejoin;
+RESET enable_hashjoin;
+RESET enable_nestloop;
+
 -- A NOT NULL of the parent alone says nothing of the children's rows.
 DO $$ BEGIN
   IF current_setting('server_version_num')::int >= 180000 THEN

@@ -222,6 +222,9 @@ RESET bytea_output;
 SET xmloption = document;
 SELECT all_same();
 RESET xmloption;
+SET array_nulls = off;
+SELECT all_same();
+RESET array_nulls;
 SET search_path = public, pg_catalog;
 SELECT all_same();
 RESET search_path;
@@ -261,7 +264,7 @@ BEGIN
 END $$;
 SELECT write_again();
 SET DateStyle = 'SQL, DMY'; SET IntervalStyle = sql_standard; SET TimeZone = 'Asia/Kathmandu'; SET extra_float_digits = -15;
-SET bytea_output = escape; SET search_path = public, pg_catalog; SET client_encoding = LATIN1; SET xmloption = document;
+SET bytea_output = escape; SET search_path = public, pg_catalog; SET client_encoding = LATIN1; SET xmloption = document; SET array_nulls = off;
 SELECT write_again();
 SELECT values_not_found();
 SET DateStyle = 'German'; SET IntervalStyle = postgres_verbose; SET TimeZone = 'America/New_York'; SET extra_float_digits = 0;

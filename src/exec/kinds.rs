@@ -168,7 +168,7 @@ pub fn prefers_text(type_oid: u32) -> bool {
     is_text_like(type_oid) || matches!(type_oid, oid::JSONB | oid::JSONPATH)
 }
 
-/// Whether values are, or may hold, xml or money. `kind` gives the typtype of a type or its elements.
+/// Whether values are, or may hold, xml, money or arrays, whose text is read by the session's settings. `kind` gives the typtype of a type or its elements.
 pub fn is_particular(
     type_oid: u32,
     element: impl Fn(u32) -> u32,
@@ -176,7 +176,7 @@ pub fn is_particular(
 ) -> bool {
     let scalar = |t| matches!(t, oid::XML | oid::MONEY);
     scalar(type_oid)
-        || scalar(element(type_oid))
+        || element(type_oid) != 0
         // Not a base type, not an enum: there is something inside.
         || text_form(type_oid, element) == TextForm::Unknown && !matches!(kind(type_oid), b'b' | b'e')
 }
@@ -275,10 +275,10 @@ mod tests {
     #[test]
     fn particular() {
         let kind = |t| if t == 30000 { b'c' } else { b'b' };
-        for yes in [oid::XML, oid::MONEY, 30000] {
+        for yes in [oid::XML, oid::MONEY, 30000, 1007, 20001] {
             assert!(is_particular(yes, element, kind), "{yes}");
         }
-        for no in [oid::INT4, oid::TEXT, 1007, 20001, 30001] {
+        for no in [oid::INT4, oid::TEXT, 30001] {
             assert!(!is_particular(no, element, kind), "{no}");
         }
     }

@@ -109,11 +109,13 @@ mod tests {
     #[test]
     fn text() {
         assert_eq!(in_text(oid::TEXT, element), Some(0));
-        assert_eq!(in_text(1001, element), Some(BYTEA));
+        assert_eq!(in_text(oid::BYTEA, element), Some(BYTEA));
         assert_eq!(in_text(1185, element), Some(DATES | ZONE));
         assert_eq!(in_text(oid::FLOAT8, element), Some(FLOATS));
-        // "char" and its array, money, xml, regclass, int2vector, record, an enum.
-        for other in [oid::CHAR, 1002, oid::MONEY, oid::XML, 2205, oid::INT2VECTOR, 2249, 20002] {
+        // Arrays of bytea, "char" and its array, money, xml, regclass, int2vector, record, an enum.
+        for other in
+            [1001, oid::CHAR, 1002, oid::MONEY, oid::XML, 2205, oid::INT2VECTOR, 2249, 20002]
+        {
             assert_eq!(in_text(other, element), None, "{other}");
         }
     }

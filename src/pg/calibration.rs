@@ -9,6 +9,7 @@ use super::aggregate_state::Layout;
 use super::memory::{self, ContextGuard};
 use super::node;
 use super::text;
+use super::transmission::Transmission;
 use super::typeio::{Input, Send};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::RefCell;
@@ -181,6 +182,7 @@ unsafe fn agrees(definition: &Definition, sample: &Sample) -> bool {
             memory::create_child(pg_sys::CurrentMemoryContext, c"shard_fdw transition states");
         let agree = {
             let _context = ContextGuard::switch_to(context);
+            let _settings = Transmission::input();
             let own = serialized(definition, sample, context);
             let array_type = Oid::from(sample.layout.array_type());
             let array = Input::lookup(array_type, -1, context).call(text::to_server(sample.pieces));

@@ -64,13 +64,20 @@ impl Transmission {
         ])
     }
 
-    /// For input of values that may hold xml or money as the remote session shows them; nothing to do while the
-    /// session reads them so anyway.
+    /// For input of values that may hold xml, money or arrays as the remote session shows them; nothing to do while
+    /// the session reads them so anyway.
     pub fn input() -> Option<Transmission> {
         const XMLOPTION_CONTENT: i32 = 1;
-        // SAFETY: reads a backend global.
-        let plain = unsafe { raw::xmloption == XMLOPTION_CONTENT } && money_is_plain();
-        (!plain).then(|| Transmission::with(&[(c"xmloption", c"content"), (c"lc_monetary", c"C")]))
+        // SAFETY: reads backend globals.
+        let plain = unsafe { raw::xmloption == XMLOPTION_CONTENT && pg_sys::Array_nulls }
+            && money_is_plain();
+        (!plain).then(|| {
+            Transmission::with(&[
+                (c"xmloption", c"content"),
+                (c"lc_monetary", c"C"),
+                (c"array_nulls", c"on"),
+            ])
+        })
     }
 
     /// For input of names of objects: what comes without a schema is in pg_catalog.

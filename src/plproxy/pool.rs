@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// What values as text would depend on otherwise. TimeZone and search_path are left as the partition has them:
 /// they are part of what its functions do, and no value's text form needs them.
 const SETTINGS: &str = "SET datestyle = ISO; SET intervalstyle = postgres; SET extra_float_digits = 3; \
-     SET bytea_output = hex; SET standard_conforming_strings = on";
+     SET bytea_output = hex; SET array_nulls = on; SET standard_conforming_strings = on";
 
 /// A transaction holds locks: a coordinator that has vanished without a word is noticed within two minutes.
 const KEEPALIVES: &str = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; \

@@ -11,13 +11,14 @@ use crate::wire::{Request, Session, Ticket, WireError};
 
 /// Times and numbers are written without
 /// loss, amounts of money (inside composites; others travel in binary) without a country's signs, strings as the
-/// standard has them; xml is taken as it comes; a query without a transaction around it is one of the usual kind. A coordinator that has vanished without a word is noticed by the shard
+/// standard has them, NULL in an array is one; xml is taken as it comes; a query without a transaction around it is one of the usual kind. A coordinator that has vanished without a word is noticed by the shard
 /// within two minutes, and its locks are gone; the system's own keepalives would take more than two hours.
 const SETTINGS: &str = "SET timezone = 'GMT'; \
      SET datestyle = ISO; \
      SET intervalstyle = postgres; \
      SET extra_float_digits = 3; \
      SET bytea_output = hex; \
+     SET array_nulls = on; \
      SET lc_monetary = 'C'; \
      SET xmloption = content; \
      SET default_transaction_isolation = 'read committed'; \

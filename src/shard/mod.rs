@@ -16,6 +16,7 @@ mod expression;
 mod keeper;
 mod layout;
 mod member;
+mod nullness;
 mod pin;
 mod place;
 mod reason;

@@ -6,8 +6,9 @@
 
 use super::expression::trust_of;
 use super::member::Member;
+use super::nullness::is_null_only_of_null;
 use super::pin::{MAX_CANDIDATES, Pins, Value};
-use super::saying::{Saying, is_whole, sayings};
+use super::saying::{Saying, is_never_null, is_whole, sayings};
 use crate::error::Failure;
 use crate::pg::attempt::{Trust, attempt};
 use crate::pg::memory::{self, ContextGuard};
@@ -49,6 +50,9 @@ pub struct Routes {
     columns: Vec<i16>,
     trust: Trust,
     places: Places,
+    /// Whether a row whose columns are not NULL is where the map says: the expression is not NULL there, which the
+    /// placements' rules would let pass.
+    binding: bool,
     /// Per placement: whether what the map says of it is all that its rule says.
     whole: Vec<bool>,
     context: pg_sys::MemoryContext,
@@ -71,6 +75,7 @@ impl Routes {
             for first in sayings.first()? {
                 let mut places = Places::default();
                 let mut whole = Vec::with_capacity(members.len());
+                let mut never_null = true;
                 let everywhere = sayings.iter().enumerate().all(|(index, own)| {
                     let Some(same) = own.iter().find(|saying| {
                         pg_sys::equal(saying.expression.cast(), first.expression.cast())
@@ -81,10 +86,18 @@ impl Routes {
                         places.entry(constant).or_default().push(index);
                     }
                     whole.push(is_whole(&members[index], same));
+                    never_null &= is_never_null(&members[index], same);
                     true
                 });
                 if everywhere {
-                    return Some(Routes::made(first.expression, places, whole, descriptor));
+                    let binding = never_null || is_null_only_of_null(first.expression);
+                    return Some(Routes::made(
+                        first.expression,
+                        places,
+                        binding,
+                        whole,
+                        descriptor,
+                    ));
                 }
             }
             None
@@ -94,6 +107,7 @@ impl Routes {
     unsafe fn made(
         expression: *mut pg_sys::Node,
         places: Places,
+        binding: bool,
         whole: Vec<bool>,
         descriptor: pg_sys::TupleDesc,
     ) -> Routes {
@@ -112,6 +126,7 @@ impl Routes {
                 columns,
                 expression,
                 places,
+                binding,
                 whole,
                 descriptor: pg_sys::CreateTupleDescCopy(descriptor),
                 context,
@@ -134,8 +149,12 @@ impl Routes {
         self.whole[index]
     }
 
-    /// Whether each value is on one placement only: rules may overlap.
-    pub fn is_disjoint(&self) -> bool {
+    /// Whether rows that agree in the columns, none of them NULL, are on one placement. Rules may overlap, or be NULL.
+    pub fn decides(&self) -> bool {
+        self.binding && self.is_disjoint()
+    }
+
+    fn is_disjoint(&self) -> bool {
         self.places.values().all(|places| places.iter().all(|place| Some(place) == places.first()))
     }
 
@@ -157,7 +176,8 @@ impl Routes {
         if self.columns != [own]
             || other.columns != [theirs]
             || self.places != other.places
-            || !self.is_disjoint()
+            || !self.decides()
+            || !other.decides()
         {
             return false;
         }

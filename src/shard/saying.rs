@@ -35,31 +35,55 @@ pub(super) unsafe fn is_whole(member: &Member, saying: &Saying) -> bool {
     let Some(rule) = &member.rule else { return false };
     rule.conditions.iter().all(|condition| {
         let Formula::Leaf(index) = condition.formula else { return false };
-        // SAFETY: the rule's expressions are valid nodes.
-        index == saying.leaf
-            || unsafe {
-                let leaf = rule.leaves[index].expression().cast::<pg_sys::Node>();
-                cast::<pg_sys::NullTest, _>(in_parents_terms(leaf, member)).is_some_and(|test| {
-                    test.nulltesttype == pg_sys::NullTestType::IS_NOT_NULL
-                        && !test.argisrow
-                        && pg_sys::equal(test.arg.cast(), saying.expression.cast())
-                })
-            }
+        // SAFETY: as the caller vouches.
+        index == saying.leaf || unsafe { excludes_null(rule, index, member, saying) }
     })
 }
 
-unsafe fn saying(rule: &Rule, member: &Member, condition: &Condition) -> Vec<Saying> {
-    let mut parts = Vec::new();
-    // AND may hold several (a list partition says IS NOT NULL besides); under OR a part alone says nothing.
-    match &condition.formula {
-        Formula::Leaf(leaf) => parts.push(*leaf),
-        Formula::All(members) => parts.extend(members.iter().filter_map(|member| match member {
-            Formula::Leaf(leaf) => Some(*leaf),
-            _ => None,
-        })),
-        Formula::Any(_) => {}
+/// Whether the placement's rule says `expression IS NOT NULL` besides: without it, a row for which the saying is NULL
+/// may be there.
+///
+/// # Safety
+/// The saying is one of the member's rule.
+pub(super) unsafe fn is_never_null(member: &Member, saying: &Saying) -> bool {
+    let Some(rule) = &member.rule else { return false };
+    rule.conditions.iter().flat_map(conjuncts).any(|index| {
+        // SAFETY: as the caller vouches.
+        unsafe { excludes_null(rule, index, member, saying) }
+    })
+}
+
+/// Whether leaf `index` is `expression IS NOT NULL`.
+unsafe fn excludes_null(rule: &Rule, index: usize, member: &Member, saying: &Saying) -> bool {
+    // SAFETY: the rule's expressions are valid nodes.
+    unsafe {
+        let leaf = rule.leaves[index].expression().cast::<pg_sys::Node>();
+        cast::<pg_sys::NullTest, _>(in_parents_terms(leaf, member)).is_some_and(|test| {
+            test.nulltesttype == pg_sys::NullTestType::IS_NOT_NULL
+                && !test.argisrow
+                && pg_sys::equal(test.arg.cast(), saying.expression.cast())
+        })
     }
-    parts
+}
+
+/// The leaves of which a row must not break any. AND may hold several (a list partition says IS NOT NULL besides);
+/// under OR a part alone says nothing.
+fn conjuncts(condition: &Condition) -> Vec<usize> {
+    match &condition.formula {
+        Formula::Leaf(leaf) => vec![*leaf],
+        Formula::All(members) => members
+            .iter()
+            .filter_map(|member| match member {
+                Formula::Leaf(leaf) => Some(*leaf),
+                _ => None,
+            })
+            .collect(),
+        Formula::Any(_) => Vec::new(),
+    }
+}
+
+unsafe fn saying(rule: &Rule, member: &Member, condition: &Condition) -> Vec<Saying> {
+    conjuncts(condition)
         .into_iter()
         .filter_map(|index| {
             let leaf = &rule.leaves[index];

@@ -64,7 +64,7 @@ impl ShardedTable {
     /// The columns whose values decide alone on which placement a row is: those of the sharding expression, when the
     /// placements share one, or of the partition key; and none of the columns can be NULL, which could be anywhere.
     pub fn deciding_columns(&self) -> Option<&[i16]> {
-        let routes = self.routes.as_ref().filter(|routes| routes.is_disjoint());
+        let routes = self.routes.as_ref().filter(|routes| routes.decides());
         let by_key = self.key.as_deref();
         let can_be_null = |column: &i16| !self.not_null.contains(column);
         [routes.map(Routes::columns), by_key]
