@@ -27,13 +27,20 @@ slow="seq 1 20000 | sed 's/\$/\tsome text/'; sleep 20"
 quick() { echo "seq $1 $2 | sed 's/\$/\tsome text/'"; }
 
 # A shard's session or server goes away in the middle.
-kill_it="SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = 'db' AND pid <> pg_backend_pid()"
+kill_it="SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = 'db' AND query LIKE '%COPY public.part%' AND state = 'active'"
 bg_copy() {
     session -c "SET application_name = 'copier'" -c "COPY parts FROM PROGRAM '${slow//\'/\'\'}'" >"$WORK/copied" 2>&1 &
     wait_for 10 '[[ $(copying main) == 1 && $(copying victim) == 1 ]]' || echo "no COPY began"
 }
+# The rows go on when the COPY there has begun and has been ended.
 cat >"$WORK/part.sh" <<SH
-seq 1 20000; $PG_BIN/psql -XqAt -h 127.0.0.1 -p ${PORT[victim]} -U postgres -d postgres -c "$kill_it" >/dev/null; seq 20001 400000
+seq 1 20000
+for try in \$(seq 1 100); do
+    ended=\$($PG_BIN/psql -XqAt -h 127.0.0.1 -p ${PORT[victim]} -U postgres -d postgres -c "$kill_it")
+    [ "\$ended" = 1 ] && break
+    sleep 0.1
+done
+seq 20001 400000
 SH
 chmod a+rx "$WORK" "$WORK/part.sh"
 bad "a shard's session is ended" "(57P01|08006|08000|08003)" "COPY parts (id) FROM PROGRAM 'sh $WORK/part.sh';"
